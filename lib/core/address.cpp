@@ -1,0 +1,4 @@
+#include <lbresolve/endpoint.hpp>
+
+namespace lbresolve {
+}  // namespace lbresolve

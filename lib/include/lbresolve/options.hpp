@@ -1,0 +1,107 @@
+// Every setting of a resolver and of one call, with its default. All are plain aggregates.
+#pragma once
+
+#include <lbresolve/endpoint.hpp>
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <system_error>
+#include <vector>
+
+namespace lbresolve {
+
+/// Which address is tried first among equals.
+enum class policy : std::uint8_t {
+  in_order,  ///< as the DNS answer has them, within RFC 6724's tiers
+  random,    ///< equals are shuffled for every connect: load spreads over them
+};
+
+/// Which address families are asked for and connected to.
+enum class families : std::uint8_t { both, ipv4_only, ipv6_only };
+
+/// Who runs the resolver's work.
+enum class loop : std::uint8_t {
+  own_thread,  ///< one thread, started when the network is first needed
+  caller,      ///< no thread: call `process()` when `fd()` is readable
+};
+
+/// Happy Eyeballs (RFC 8305). Times in milliseconds.
+struct racing_options {
+  std::chrono::milliseconds resolution_delay{50};      ///< waiting for the preferred family, from the first answer
+  std::chrono::milliseconds attempt_delay{250};        ///< between attempts; never under 10 ms (section 5)
+  int first_family_count = 1;                          ///< of the preferred family before the families alternate
+  int max_live_attempts = 6;
+  std::chrono::milliseconds replace_after{1'000};      ///< at the cap, an attempt older than this makes room
+  std::chrono::milliseconds late_answers{1'000};       ///< answers after the win still reach the cache for so long
+};
+
+/// How upstreams are asked.
+struct query_options {
+  std::optional<std::chrono::milliseconds> try_timeout;  ///< one try; unset: 2 s, or the system config's `timeout`
+  std::chrono::milliseconds timeout{5'000};              ///< the whole query, over all upstreams
+  std::chrono::milliseconds hedge_delay{300};            ///< the next upstream is asked too after so long, when the
+                                                         ///< first one's speed is unknown
+  std::uint16_t udp_payload_size = 1232;                 ///< EDNS buffer size (DNS Flag Day 2020), 512 to 4096
+  bool randomize_case = true;                            ///< 0x20 (draft-vixie-dnsext-dns0x20)
+  /// EDNS Client Subnet (RFC 7871), as "192.0.2.0/24"; "0.0.0.0/0" asks upstreams to send none; unset: not sent.
+  std::optional<std::string> client_subnet;
+};
+
+/// Sizes and limits of the cache. TTLs in seconds.
+struct cache_options {
+  std::size_t max_bytes = std::size_t{16} << 20;
+  std::chrono::seconds max_ttl{86'400};
+  std::chrono::seconds min_ttl{0};
+  std::chrono::seconds max_negative_ttl{3'600};
+  std::chrono::seconds failure_ttl{5};        ///< RFC 9520: first failure; doubles to `max_failure_ttl`
+  std::chrono::seconds max_failure_ttl{300};
+};
+
+/// Runs once for each attempt, after the socket is made and before it connects, on the thread that races: set socket
+/// options here. An error skips that attempt. It must not block, throw, or close the descriptor.
+using socket_hook = std::function<std::error_code(int fd, const endpoint& to)>;
+
+/// The settings of a resolver.
+struct options {
+  /// "1.2.3.4", "[::1]:5353", "udp://1.2.3.4", "tcp://1.2.3.4:53", asked in this order. Empty: the system's.
+  std::vector<std::string> servers;
+  lbresolve::policy policy = policy::random;
+  lbresolve::families families = families::both;
+  lbresolve::loop loop = loop::own_thread;
+  /// Ask AAAA also where this host has no route to any IPv6 address.
+  bool ask_unroutable = false;
+  racing_options racing;
+  query_options query;
+  cache_options cache;
+  std::string resolv_conf = "/etc/resolv.conf";   ///< noticed when it changes; missing: 127.0.0.1, as libc does
+  std::string hosts = "/etc/hosts";               ///< noticed when it changes; empty: not read
+};
+
+/// The settings of one resolve.
+struct resolve_options {
+  std::chrono::milliseconds timeout{5'000};
+  std::optional<lbresolve::families> families;   ///< unset: the resolver's
+  bool use_cache = true;                         ///< false: ask again; the answer is cached all the same
+  bool search = true;                            ///< apply the search list of the system's config
+};
+
+/// The settings of one connect.
+struct connect_options {
+  std::chrono::milliseconds timeout{15'000};
+  std::optional<lbresolve::families> families;                 ///< unset: the resolver's
+  std::optional<lbresolve::policy> policy;                     ///< unset: the resolver's
+  std::optional<std::chrono::milliseconds> attempt_delay;      ///< unset: the resolver's
+  bool use_cache = true;
+  bool search = true;
+  /// Ask for HTTPS records (RFC 9460) and use their port, ALPN and hints.
+  bool https_records = false;
+  std::optional<lbresolve::address> source_address;            ///< the other family is skipped
+  std::string interface;                                       ///< SO_BINDTODEVICE, by name
+  lbresolve::socket_hook hook;
+};
+
+}  // namespace lbresolve

@@ -1,0 +1,85 @@
+// Start here: a resolver looks names up, and connects by name.
+#pragma once
+
+#include <lbresolve/connection.hpp>
+#include <lbresolve/endpoint.hpp>
+#include <lbresolve/error.hpp>
+#include <lbresolve/options.hpp>
+#include <lbresolve/trace.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace lbresolve {
+
+/// What a name stands for now.
+struct resolution {
+  std::string name;                     ///< as it was found: after the search list, without the trailing dot
+  std::string canonical_name;           ///< the end of the CNAME chain
+  std::vector<lbresolve::endpoint> endpoints;      ///< in the order in which connect would try them; port 0 where none was given
+  std::chrono::seconds ttl{};           ///< the least time any of these answers stays true; 0: just this once
+  std::shared_ptr<const trace> story;
+};
+
+/// An operation under way, for cancel(). A plain value; a default one stands for no operation.
+struct operation {
+  std::uint64_t id = 0;
+  explicit operator bool() const noexcept { return id != 0; }
+};
+
+using resolve_callback = std::function<void(result<resolution>)>;
+using connect_callback = std::function<void(result<connection>)>;
+
+/// A stub resolver with a cache and a connector. Make one and share it; making it starts nothing.
+///
+/// Thread-safety: every member function may be called from any thread at any time, also from inside callbacks.
+/// Callbacks run on the resolver's own thread (`loop::own_thread`), or inside process() (`loop::caller`); never inside
+/// the call that started them, at most once, and not after a cancel() that returned true. An exception thrown by a
+/// callback ends the process: catch it inside.
+/// Destroying the resolver cancels what is under way: those callbacks are dropped, blocking calls return
+/// errc::cancelled. It may be destroyed inside a callback.
+class resolver {
+ public:
+  /// Fails with errc::invalid_option on a server or setting it cannot use.
+  static result<resolver> create(options settings = {});
+
+  resolver(resolver&&) noexcept;
+  resolver& operator=(resolver&&) noexcept;
+  ~resolver();
+
+  /// Looks `target` up: "host", "host:port", or an IP address. Blocks up to `settings.timeout`.
+  result<resolution> resolve(std::string_view target, const resolve_options& settings = {});
+
+  /// Connects to "host:port", "[2001:db8::1]:443" or "https://host", racing its addresses (RFC 8305).
+  /// Blocks up to `settings.timeout`. For a cached name the race runs on the calling thread.
+  result<connection> connect(std::string_view target, const connect_options& settings = {});
+
+  /// The callback forms. A malformed target is reported through the callback as everything else is.
+  operation async_resolve(std::string_view target, const resolve_options& settings, resolve_callback done);
+  operation async_connect(std::string_view target, const connect_options& settings, connect_callback done);
+
+  /// Stops an operation. True: its callback will not run. False: it has run, is running, or never was.
+  bool cancel(operation which) noexcept;
+
+  /// Readable when process() has work (`loop::caller`). Owned by the resolver; -1 with `loop::own_thread`.
+  int fd() const noexcept;
+
+  /// Runs what is due and the callbacks of what is done, waiting up to `max_wait` for something to be
+  /// (0: not at all; negative: as long as it takes). Only with `loop::caller`, and not from inside a callback.
+  void process(std::chrono::milliseconds max_wait = std::chrono::milliseconds{0});
+
+  /// Forgets all cached answers.
+  void clear_cache();
+
+ private:
+  class impl;
+  explicit resolver(std::shared_ptr<impl> state) noexcept;
+  std::shared_ptr<impl> impl_;
+};
+
+}  // namespace lbresolve
