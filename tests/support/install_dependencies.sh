@@ -1,0 +1,112 @@
+#!/usr/bin/env bash
+# Installs what the named groups need and this machine lacks: install_dependencies.sh build demo test ci
+#
+# Debian 12 and newer, Ubuntu 22.04 and newer. Does nothing, and quickly, when all is there. Never starts a service:
+# some packages bring a daemon (unbound), and the tests want the program, not a resolver on port 53.
+set -euo pipefail
+
+packages_of() {
+  case $1 in
+    build) echo make cmake ninja-build g++ pkg-config libc-ares-dev libssl-dev libboost-dev \
+                libcli11-dev libfmt-dev nlohmann-json3-dev ;;
+    demo) echo python3 unbound ;;
+    test) echo doctest-dev python3 python3-pytest unbound nftables iproute2 binutils ;;
+    ci) echo git ccache clang-14 clang-tidy-14 clang-format-14 llvm-14 libclang-rt-14-dev libbenchmark-dev shellcheck ;;
+    *) echo "install_dependencies.sh: no group '$1' (build, demo, test, ci)" >&2; return 2 ;;
+  esac
+}
+
+# A tool counts as there when its command is, wherever it came from; everything else when dpkg says so.
+is_there() {
+  case $1 in
+    make | cmake | git | ccache | unbound | shellcheck | python3) PATH=$PATH:/usr/sbin command -v "$1" >/dev/null ;;
+    ninja-build) command -v ninja >/dev/null ;;
+    libclang-rt-14-dev) ls /usr/lib/llvm-14/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a >/dev/null 2>&1 ;;
+    *) [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
+  esac
+}
+
+tell_other_systems() {
+  cat >&2 <<TEXT
+This script knows Debian (12 and newer) and Ubuntu (22.04 and newer) only. Elsewhere, install by hand and set
+LBRESOLVE_SKIP_INSTALL=1:
+  build  make, cmake >= 3.22, ninja, a C++20 compiler, pkg-config, c-ares >= 1.18.1, OpenSSL >= 3.0, Boost >= 1.74
+         (headers), CLI11 >= 2.1, fmt >= 8, nlohmann/json >= 3.10
+  test   doctest >= 2.4.9, Python 3 with pytest, unbound, nftables, iproute2, binutils
+  Fedora  dnf install make cmake ninja-build gcc-c++ pkgconf c-ares-devel openssl-devel boost-devel cli11-devel
+          fmt-devel json-devel doctest-devel python3-pytest unbound nftables iproute binutils
+  Arch    pacman -S make cmake ninja gcc pkgconf c-ares openssl boost cli11 fmt nlohmann-json doctest python-pytest
+          unbound nftables iproute2 binutils
+  Alpine  apk add make cmake samurai g++ pkgconf c-ares-dev openssl-dev boost-dev cli11-dev fmt-dev nlohmann-json
+          doctest-dev py3-pytest unbound nftables iproute2 binutils
+  macOS and Windows are not supported yet.
+TEXT
+  exit 1
+}
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then
+    "$@"
+  elif command -v sudo >/dev/null; then
+    sudo "$@"
+  else
+    echo "Not root, and there is no sudo. As root, run: apt-get install ${missing[*]}" >&2
+    exit 1
+  fi
+}
+
+apt() {
+  as_root env DEBIAN_FRONTEND=noninteractive NEEDRESTART_SUSPEND=1 apt-get -q -y -o DPkg::Lock::Timeout=300 "$@"
+}
+
+# Debian's own switch: while /usr/sbin/policy-rc.d exits 101, no package's script starts a service. One that is there
+# already is somebody's decision and stays.
+policy=/usr/sbin/policy-rc.d
+deny_service_starts() {
+  [ ! -e $policy ] || return 0
+  trap 'as_root rm -f $policy' EXIT
+  printf '#!/bin/sh\nexit 101\n' | as_root tee $policy >/dev/null
+  as_root chmod 755 $policy
+}
+
+# Nor shall it start at the next boot: unbound would take port 53 and change who answers this machine.
+disable_new_services() {
+  case " ${missing[*]} " in *" unbound "*) ;; *) return 0 ;; esac
+  if command -v systemctl >/dev/null; then
+    as_root systemctl --quiet disable unbound.service unbound-resolvconf.service 2>/dev/null || true
+  fi
+  if command -v update-rc.d >/dev/null; then
+    as_root update-rc.d unbound disable >/dev/null 2>&1 || true
+  fi
+}
+
+[ -z "${LBRESOLVE_SKIP_INSTALL:-}" ] || exit 0
+[ $# -gt 0 ] || { echo "usage: install_dependencies.sh GROUP... (build, demo, test, ci)" >&2; exit 2; }
+
+wanted=()
+for group in "$@"; do
+  names=$(packages_of "$group")
+  read -r -a list <<<"$names"
+  wanted+=("${list[@]}")
+done
+
+command -v apt-get >/dev/null || tell_other_systems
+
+missing=()
+for package in "${wanted[@]}"; do
+  case " ${missing[*]-} " in *" $package "*) continue ;; esac
+  is_there "$package" || missing+=("$package")
+done
+[ ${#missing[@]} -gt 0 ] || exit 0
+
+echo "Installing ${missing[*]}"
+deny_service_starts
+apt update
+# Ubuntu 22.04 ships the sanitizer runtimes inside clang itself and has no package of that name.
+if ! apt-cache show libclang-rt-14-dev >/dev/null 2>&1; then
+  for i in "${!missing[@]}"; do
+    [ "${missing[$i]}" != libclang-rt-14-dev ] || unset "missing[$i]"
+  done
+fi
+[ ${#missing[@]} -eq 0 ] || apt install --no-install-recommends "${missing[@]}"
+disable_new_services
