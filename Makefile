@@ -1,0 +1,80 @@
+# The commands people type. CMake does the building, CMakePresets.json holds the settings.
+.DEFAULT_GOAL := help
+.PHONY: help demo build test conformance mutants bench asan tsan fuzz tidy format format-check clean
+
+PRESET ?= dev
+FUZZ_SECONDS ?= 60
+JOBS ?= $(shell nproc)
+CLANG_FORMAT ?= $(firstword $(shell command -v clang-format-14) clang-format)
+CLANG_TIDY ?= $(firstword $(shell command -v clang-tidy-14) clang-tidy)
+INSTALL := tests/support/install_dependencies.sh
+SOURCES = $(shell find lib cli tests docs -name '*.cpp' -o -name '*.hpp')
+TIDY_SOURCES = $(shell find lib cli -name '*.cpp')
+
+# $(call build,preset,target...): configure, silently unless that fails, and build.
+define build
+	@mkdir -p build
+	@cmake --preset $(1) >build/$(1).log 2>&1 || { cat build/$(1).log; exit 1; }
+	@cmake --build --preset $(1) --parallel $(JOBS) $(if $(2),--target $(2))
+endef
+
+help:  ## this list
+	@sed -nE 's/^([a-z-]+):[^#]*## /\1\t/p' Makefile | expand -t 15
+	@echo "Variables: PRESET=$(PRESET) FUZZ_SECONDS=$(FUZZ_SECONDS) JOBS=$(JOBS) LBRESOLVE_SKIP_INSTALL=1"
+
+demo:  ## install what is missing, build, and watch a race around dead addresses
+	@$(INSTALL) build demo test
+	$(call build,dev,lbresolve_cli)
+	@python3 docs/demo/demo.py build/dev/cli/lbresolve
+
+build:  ## install what is missing and build PRESET
+	@$(INSTALL) build test
+	$(call build,$(PRESET))
+
+test: build  ## run every test of PRESET; the last line counts them
+	@python3 tests/run.py build/$(PRESET)
+
+conformance: build  ## run every test, print the matrix of rules, write docs/conformance.md
+	@python3 tests/run.py build/$(PRESET) || echo "Some tests failed: the matrix names their rules."
+	@python3 tests/conformance.py build/$(PRESET) --write docs/conformance.md
+
+mutants:  ## plant known mistakes one by one and see that the tests find each
+	@$(INSTALL) build test
+	@python3 tests/mutants/run.py
+
+bench:  ## run the micro benchmarks
+	@$(INSTALL) build test ci
+	$(call build,release)
+	@for program in build/release/tests/bench/*_bench; do $$program || exit 1; done
+
+asan:  ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
+	@$(INSTALL) build test
+	$(call build,asan)
+	@python3 tests/run.py build/asan
+
+tsan:  ## the tests with threads under ThreadSanitizer
+	@$(INSTALL) build test
+	$(call build,tsan)
+	@python3 tests/run.py build/tsan io
+
+fuzz:  ## fuzz every target for FUZZ_SECONDS
+	@$(INSTALL) build ci
+	$(call build,fuzz)
+	@for program in build/fuzz/tests/fuzz/*_fuzz; do $$program -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+
+tidy:  ## clang-tidy over the library and the command
+	@$(INSTALL) build test ci
+	@mkdir -p build
+	@cmake --preset clang >build/clang.log 2>&1 || { cat build/clang.log; exit 1; }
+	@printf '%s\n' $(TIDY_SOURCES) | xargs -P $(JOBS) -n 1 $(CLANG_TIDY) -p build/clang --quiet
+
+format:  ## format the sources
+	@$(INSTALL) ci
+	@$(CLANG_FORMAT) -i $(SOURCES)
+
+format-check:  ## fail where a source is not formatted
+	@$(INSTALL) ci
+	@$(CLANG_FORMAT) --dry-run --Werror $(SOURCES)
+
+clean:  ## remove the builds
+	rm -rf build
