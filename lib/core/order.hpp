@@ -1,0 +1,46 @@
+// In which order candidates are tried.
+#pragma once
+
+#include "core/candidate.hpp"
+#include "core/random.hpp"
+
+#include <lbresolve/options.hpp>
+
+#include <cstdint>
+#include <vector>
+
+namespace lbresolve::core {
+
+/// Candidates of one group are interleaved; groups follow one another. Priority is strict, and what has no route comes
+/// last inside it (RFC 6724 section 6 rule 1).
+inline std::uint32_t group_of(const candidate& c) noexcept {
+  return std::uint32_t{c.priority} << 1 | std::uint32_t{!c.source};
+}
+
+/// Which family comes next (RFC 8305 section 4), from what was already taken of a group.
+class interleaving {
+ public:
+  family next(std::uint32_t group, family preferred, int first_family_count) const noexcept;
+  void take(std::uint32_t group, family f) noexcept;
+
+ private:
+  std::uint32_t group_ = 0;
+  int taken_ = 0;       ///< of this group; 0: nothing yet
+  bool mixed_ = false;  ///< both families were taken
+  family last_ = family::ipv6;
+};
+
+struct order_settings {
+  lbresolve::policy policy = policy::random;
+  int first_family_count = 1;
+  interleaving so_far{};  ///< what a running race has already started: the families go on alternating from there
+};
+
+/// Each endpoint once, in its first place, with the best of what is said about it: the lowest priority, and no hint
+/// where one of them is an address (HE-38, HE-13).
+void drop_duplicates(std::vector<candidate>& candidates);
+
+/// Puts candidates in the order in which to try them. Each endpoint comes out once.
+std::vector<candidate> order(std::vector<candidate> candidates, const order_settings& settings, random_source& random);
+
+}  // namespace lbresolve::core

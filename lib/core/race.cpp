@@ -1,0 +1,276 @@
+// Facts come in through the on_... functions, which store them and decide nothing. next() derives what to do from the
+// facts, as a list of reasons: the order of its lines is the algorithm.
+//
+// When the next attempt is due:
+//   - the first one: once the awaited family and HTTPS have answered, but at most the Resolution Delay after the first
+//     usable answer (RFC 8305 section 3; HEv3 adds HTTPS);
+//   - each further one: the Connection Attempt Delay after the start before it, or at once when an attempt has failed
+//     since that start (RFC 8305 section 5). A failure is not used up when there is nothing to start: what arrives
+//     next starts at once;
+//   - with the most attempts open that may be: not before the oldest has had its time; it is closed to make room.
+#include "core/race.hpp"
+
+#include <lbresolve/error.hpp>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace lbresolve::core {
+namespace {
+
+using kind = race::action::kind;
+using outcome = attempt_record::outcome;
+
+/// RFC 8305 section 5: "The Connection Attempt Delay MUST have a lower bound ... minimum of 10 milliseconds".
+constexpr duration shortest_attempt_delay = std::chrono::milliseconds{10};
+
+std::string milliseconds_text(duration d) {
+  return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(d).count()) + " ms";
+}
+
+std::size_t index_of(family f) { return f == family::ipv4 ? 0 : 1; }
+
+}  // namespace
+
+race::race(const race_settings& settings, time_point start) : settings_(settings), start_(start) {
+  settings_.attempt_delay = std::max(settings_.attempt_delay, shortest_attempt_delay);
+  settings_.max_live_attempts = std::max<std::size_t>(settings_.max_live_attempts, 1);
+}
+
+// ---- facts about DNS
+
+std::size_t race::index_of(rr_type type) noexcept { return type == rr_type::a ? 2 : type == rr_type::aaaa ? 1 : 0; }
+
+bool race::any_pending() const noexcept {
+  return std::find(questions_.begin(), questions_.end(), asked::pending) != questions_.end();
+}
+
+void race::expect(rr_type type) {
+  question(type) = asked::pending;
+  again_answered_ = asked_again_;
+}
+
+void race::on_candidates(rr_type type, std::vector<candidate> found, time_point now, random_source& random) {
+  question(type) = asked::settled;
+  again_answered_ = asked_again_;
+  if (handed_over_ || lost_) return;
+  for (auto& c : found) c.from = type;
+  withdraw(type, found);
+  drop_known(found, type);
+  record_skipped(found, now);
+  if (found.empty()) return;
+  if (!first_usable_) first_usable_ = now;
+
+  if (!waiting_.empty()) {
+    waiting_.erase(waiting_.begin(), waiting_.begin() + static_cast<std::ptrdiff_t>(next_waiting_));
+    waiting_.insert(waiting_.end(), std::move_iterator(found.begin()), std::move_iterator(found.end()));
+    found = std::move(waiting_);
+  }
+  waiting_ = order(std::move(found), {settings_.policy, settings_.first_family_count, started_}, random);
+  next_waiting_ = 0;
+}
+
+/// Takes back what has not been started and is replaced by `found`: what this question said before, and hints of a
+/// family whose real addresses are here (RFC 9460 section 7.3, HE-13).
+void race::withdraw(rr_type type, const std::vector<candidate>& found) {
+  if (type == rr_type::a || type == rr_type::aaaa) {
+    for (const auto& c : found) has_addresses_[core::index_of(c.endpoint.address.family())] = true;
+  }
+  const auto first = waiting_.begin() + static_cast<std::ptrdiff_t>(next_waiting_);
+  const auto replaced = [&](const candidate& c) {
+    return c.from == type || (c.hint && has_addresses_[core::index_of(c.endpoint.address.family())]);
+  };
+  waiting_.erase(std::remove_if(first, waiting_.end(), replaced), waiting_.end());
+}
+
+/// No endpoint twice in one race (HE-38), also when DNS is asked again; no hint once there are addresses.
+void race::drop_known(std::vector<candidate>& found, rr_type type) const {
+  std::vector<lbresolve::endpoint> known;
+  known.reserve(attempts_.size());
+  for (const auto& a : attempts_) known.push_back(a.endpoint);
+  std::sort(known.begin(), known.end());
+  const bool is_hints = index_of(type) == 0;
+  std::erase_if(found, [&](const candidate& c) {
+    return (is_hints && c.hint && has_addresses_[core::index_of(c.endpoint.address.family())]) ||
+           std::binary_search(known.begin(), known.end(), c.endpoint);
+  });
+}
+
+/// What must not be started goes straight to the records, with its reason (HE-57).
+void race::record_skipped(std::vector<candidate>& found, time_point now) {
+  if (std::all_of(found.begin(), found.end(), [](const candidate& c) { return c.skip.empty(); })) return;
+  drop_duplicates(found);
+  for (auto& c : found) {
+    if (c.skip.empty()) continue;
+    auto& record = attempts_.emplace_back();
+    record.endpoint = c.endpoint;
+    record.started = since_start(now);
+    record.ended = record.started;
+    record.ended_as = outcome::skipped;
+    record.detail = c.skip;
+  }
+  std::erase_if(found, [](const candidate& c) { return !c.skip.empty(); });
+}
+
+void race::on_no_candidates(rr_type type, time_point) {
+  question(type) = asked::settled;
+  again_answered_ = asked_again_;
+}
+
+void race::on_nothing_new(time_point) { again_answered_ = true; }
+
+// ---- facts about attempts
+
+void race::on_connected(attempt_id which, time_point now) {
+  if (which >= attempts_.size() || attempts_[which].ended_as != outcome::pending) return;
+  auto& record = attempts_[which];
+  record.ended = since_start(now);
+  record.ended_as = winner_ ? outcome::spare : outcome::won;
+  if (!winner_) winner_ = which;
+}
+
+void race::on_failed(attempt_id which, std::error_code why, attempt_record::stage stage, time_point now) {
+  if (which >= attempts_.size() || attempts_[which].ended_as != outcome::pending) return;
+  auto& record = attempts_[which];
+  record.ended = since_start(now);
+  record.ended_as = outcome::failed;
+  record.reached = stage;
+  record.code = why;
+  failed_since_ = which;
+  std::erase_if(open_, [&](const open_attempt& o) { return o.id == which; });
+}
+
+void race::cancel(time_point) {
+  if (!handed_over_ && !lost_) cancelled_ = true;
+}
+
+// ---- what follows from them
+
+race::action race::next(time_point now) {
+  if (const auto id = must_close(now)) return close(*id, now);
+  if (winner_ && !cancelled_) return hand_over();
+  if (const auto why = lost_because(now)) return lose(*why);
+  if (start_due() <= now) return start_next(now);
+  if (nothing_left() && !any_pending() && !asked_again_) return ask_again();
+  return {.what = kind::wait, .until = std::min(start_due(), settings_.deadline)};
+}
+
+bool race::is_over(time_point now) const noexcept { return winner_ || cancelled_ || now >= settings_.deadline; }
+
+/// When all is over, every socket but the winner's; otherwise the oldest, when the next attempt needs its place.
+std::optional<race::attempt_id> race::must_close(time_point now) const noexcept {
+  if (is_over(now)) {
+    for (const auto& o : open_) {
+      if (cancelled_ || o.id != winner_) return o.id;
+    }
+    return std::nullopt;
+  }
+  if (open_.size() >= settings_.max_live_attempts && start_due() <= now) return open_.front().id;
+  return std::nullopt;
+}
+
+std::optional<std::error_code> race::lost_because(time_point now) const {
+  if (lost_) return lost_;
+  if (cancelled_) return make_error_code(errc::cancelled);
+  const bool timed_out = now >= settings_.deadline;
+  const bool all_failed = nothing_left() && last_start_;
+  if (nothing_left() && !any_pending()) {
+    if (!last_start_) return make_error_code(errc::no_addresses);
+    if (again_answered_ || timed_out) return common_failure();
+  }
+  if (!timed_out) return std::nullopt;
+  // How the addresses failed says more than that asking for others took too long.
+  return asked_again_ && all_failed ? common_failure() : make_error_code(errc::timed_out);
+}
+
+/// The one code that all attempts failed with, or connect_failed (HE-53).
+std::error_code race::common_failure() const noexcept {
+  const attempt_record* first = nullptr;
+  for (const auto& a : attempts_) {
+    if (a.ended_as == outcome::skipped) continue;
+    if (a.ended_as != outcome::failed) return make_error_code(errc::connect_failed);
+    if (first != nullptr && a.code != first->code) return make_error_code(errc::connect_failed);
+    first = &a;
+  }
+  return first != nullptr ? first->code : make_error_code(errc::connect_failed);
+}
+
+/// HEv3 section 4.2: start with what is there once the awaited family and HTTPS have answered, or once the Resolution
+/// Delay is over. Candidates without a route do not cut the wait for others short.
+time_point race::first_start_due() const noexcept {
+  if (!first_usable_) return never;
+  const bool routable = std::any_of(waiting_.begin(), waiting_.end(), [](const candidate& c) { return c.source; });
+  const auto awaited = settings_.awaited == family::ipv6 ? rr_type::aaaa : rr_type::a;
+  const bool answered = !is_pending(rr_type::https) && !is_pending(awaited);
+  if (!any_pending() || (answered && routable)) return *first_usable_;
+  return *first_usable_ + settings_.resolution_delay;
+}
+
+/// The one place that knows the Connection Attempt Delay: a delay by what is known of the last endpoint goes here.
+duration race::delay_after_last_start() const noexcept {
+  return failed_since_ ? duration::zero() : settings_.attempt_delay;
+}
+
+time_point race::start_due() const noexcept {
+  if (next_waiting_ == waiting_.size()) return never;
+  const auto due = last_start_ ? *last_start_ + delay_after_last_start() : first_start_due();
+  if (open_.size() < settings_.max_live_attempts) return due;
+  return std::max(due, open_.front().started + settings_.replace_after);
+}
+
+/// Short for the first attempt, so that a race that is won at once allocates no text.
+std::string race::reason_to_start(time_point now) const {
+  if (failed_since_) return "after " + attempts_[*failed_since_].endpoint.to_string() + " failed";
+  if (last_start_) return "after " + milliseconds_text(now - *last_start_) + " without an answer";
+  if (!any_pending() || now < *first_usable_ + settings_.resolution_delay) return "first choice";
+  return "first choice, after " + milliseconds_text(now - *first_usable_) + " of waiting for more DNS answers";
+}
+
+// ---- actions
+
+race::action race::close(attempt_id which, time_point now) {
+  auto& record = attempts_[which];
+  if (record.ended_as != outcome::spare) {
+    record.ended_as = outcome::cancelled;
+    record.ended = since_start(now);
+    if (!is_over(now)) record.detail += ", closed to make room";
+  }
+  std::erase_if(open_, [&](const open_attempt& o) { return o.id == which; });
+  return {.what = kind::close, .attempt = which, .to = record.endpoint};
+}
+
+race::action race::hand_over() {
+  handed_over_ = true;
+  open_.clear();
+  return {.what = kind::won, .attempt = *winner_, .to = attempts_[*winner_].endpoint};
+}
+
+race::action race::lose(std::error_code why) {
+  lost_ = why;
+  return {.what = kind::lost, .why = why};
+}
+
+race::action race::start_next(time_point now) {
+  const auto& c = waiting_[next_waiting_++];
+  const attempt_id id = attempts_.size();
+  auto reason = reason_to_start(now);
+  auto& record = attempts_.emplace_back();
+  record.endpoint = c.endpoint;
+  record.started = since_start(now);
+  record.reached = attempt_record::stage::connect;
+  record.detail = std::move(reason);
+  open_.push_back({id, now});
+  started_.take(group_of(c), c.endpoint.address.family());
+  last_start_ = now;
+  failed_since_.reset();
+  return {.what = kind::start, .attempt = id, .to = c.endpoint};
+}
+
+/// Once in a race: everything known has failed, so perhaps the answers are out of date (HE-59).
+race::action race::ask_again() {
+  asked_again_ = true;
+  return {.what = kind::resolve_again};
+}
+
+}  // namespace lbresolve::core
