@@ -38,19 +38,27 @@ struct answer {
   };
 
   kind is = kind::failure;
-  int rcode = -1;                     ///< extended by EDNS (RFC 6891 section 6.1.3); -1 where none came
-  name canonical;                     ///< the end of the CNAME chain
-  std::uint32_t ttl = 0;              ///< seconds: least of chain and records, or the negative TTL (RFC 2308 section 5)
-  bool cacheable = false;             ///< a negative answer without SOA is not
-  std::vector<address> addresses;     ///< A or AAAA, in the order sent, duplicates removed
-  std::vector<srv_record> services;   ///< SRV, in the order sent
+  int rcode = -1;  ///< extended by EDNS (RFC 6891 section 6.1.3); -1 where none came
+  name canonical;  ///< the end of the CNAME chain
+  /// Seconds that this answer to the question asked may be used: the least of the CNAME chain's TTLs and `end_ttl`.
+  std::uint32_t ttl = 0;
+  /// The same for the end of the chain alone: the least of the records' TTLs, or the negative TTL (RFC 2308 section 5),
+  /// which is the least of the SOA's TTL and its MINIMUM. Equal to or above `ttl`; for what is kept under `canonical`.
+  std::uint32_t end_ttl = 0;
+  bool cacheable = false;                 ///< neither a failure nor a negative answer without SOA is
+  std::vector<address> addresses;         ///< A or AAAA, in the order sent, duplicates removed
+  std::vector<srv_record> services;       ///< SRV, in the order sent
   std::vector<service_binding> bindings;  ///< SVCB or HTTPS, in the order sent
   std::optional<extended_error> ede;
-  std::string why;                    ///< failure: one clause for a person
+  std::string why;  ///< one clause for a person: of a failure, or why bindings were left out
 };
 
-/// Reads `m` as the reply to `q`. Only records on the one chain from the question count (SEC-05); a CNAME loop, two
-/// CNAMEs at one owner, or more than 16 links are a failure that says so.
+/// Reads `m` as the reply to `q`: a response, whole (TC clear), whose question is `q`.
+///
+/// Only class IN records of the answer section on the one chain from the question count (SEC-05), in whatever order,
+/// and one SOA of the authority section at or above the end of the chain. A CNAME loop, two CNAMEs at one owner, or
+/// more than 16 links are a failure that says so. A malformed SVCB or HTTPS record makes its RRset count as not there
+/// (RFC 9460 section 2.2): nodata, for as long as the RRset's TTL.
 answer interpret(const message& m, const question& q);
 
 /// An answer for when no upstream gave one.

@@ -4,6 +4,7 @@
 #include "core/name.hpp"
 #include "core/question.hpp"
 #include "core/random.hpp"
+#include "core/record_list.hpp"
 #include "core/wire_result.hpp"
 
 #include <array>
@@ -12,49 +13,47 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace lbresolve::core {
 
 /// RCODEs that this library tells apart (RFC 1035 section 4.1.1, RFC 6895).
-enum class rcode : std::uint16_t { noerror = 0, formerr = 1, servfail = 2, nxdomain = 3, notimp = 4, refused = 5, badvers = 16 };
-
-enum class section : std::uint8_t { answer, authority, additional };
-
-/// One record: where it is in the message. Views live as long as the message's bytes.
-struct record {
-  std::uint16_t owner = 0;        ///< offset of the owner name
-  std::uint16_t type = 0;
-  std::uint16_t klass = 0;
-  std::uint16_t rdata_offset = 0;
-  std::uint16_t rdata_length = 0;
-  core::section in = section::answer;
-  std::uint32_t ttl = 0;          ///< seconds; with the top bit set it reads as 0 (RFC 2181 section 8)
+enum class rcode : std::uint16_t {
+  noerror = 0,
+  formerr = 1,
+  servfail = 2,
+  nxdomain = 3,
+  notimp = 4,
+  refused = 5,
+  badvers = 16
 };
+
+/// "SERVFAIL" and the like (IANA "DNS RCODEs"); "RCODE 3000" for one without a name.
+std::string rcode_name(std::uint16_t code);
 
 /// The OPT pseudo-record (RFC 6891).
 struct edns {
-  std::uint16_t udp_payload_size = 512;
-  std::uint8_t extended_rcode = 0;  ///< upper 8 bits
+  std::uint16_t udp_payload_size = 512;  ///< at least 512, whatever was sent (section 6.2.3)
+  std::uint8_t extended_rcode = 0;       ///< upper 8 bits
   std::uint8_t version = 0;
   bool dnssec_ok = false;
-  std::span<const std::uint8_t> options;
+  std::span<const std::uint8_t> options;  ///< code, length and value of each, checked to fit
 };
 
 /// An index over one DNS message (RFC 1035 section 4). Does not own the bytes: they must outlive it. Allocates only
-/// past `inline_records` records; work and memory are bounded by the bytes, whatever the counts say.
+/// past `record_list::inline_capacity` records; work and memory are bounded by the bytes, whatever the counts say.
 class message {
  public:
-  static constexpr std::size_t inline_records = 24;
-
-  /// Checks every name, count and length, and the RDATA of the types it knows.
+  /// Checks every name, count and length, and the RDATA of A, AAAA, CNAME, SOA, SRV and OPT. Not that of SVCB and
+  /// HTTPS: a malformed one spoils its RRset, not the message (RFC 9460 section 2.2), so interpret() judges it.
   static wire_result<message> parse(std::span<const std::uint8_t> bytes);
 
   std::span<const std::uint8_t> bytes() const noexcept { return bytes_; }
   std::uint16_t id() const noexcept;
-  bool is_response() const noexcept;           ///< QR
-  bool is_truncated() const noexcept;          ///< TC
-  bool is_authenticated() const noexcept;      ///< AD (RFC 4035 section 3.2.3)
+  bool is_response() const noexcept;       ///< QR
+  bool is_truncated() const noexcept;      ///< TC
+  bool is_authenticated() const noexcept;  ///< AD (RFC 4035 section 3.2.3)
   std::uint8_t opcode() const noexcept;
   /// The RCODE, with the upper bits from OPT where there is one.
   std::uint16_t rcode() const noexcept;
@@ -63,22 +62,22 @@ class message {
   /// The octets of the question section: name, type, class, as sent; empty where there is none.
   std::span<const std::uint8_t> question_octets() const noexcept;
 
-  std::span<const record> records() const noexcept;
+  /// All records but OPT, in the order sent.
+  std::span<const record> records() const noexcept { return records_.all(); }
   std::span<const std::uint8_t> rdata(const record& r) const noexcept;
   const std::optional<core::edns>& opt() const noexcept { return edns_; }
 
-  /// The name at `offset`, decompressed. Only for offsets that this index gave out or that lie in checked RDATA.
+  /// The name at `offset`, decompressed; the root where no name can be read.
   name name_at(std::size_t offset) const;
   /// Whether the name at `offset` equals `n`, ASCII case aside; no allocation.
   bool name_equals(std::size_t offset, const name& n) const noexcept;
 
  private:
+  friend class message_parser;
   message() = default;
   std::span<const std::uint8_t> bytes_;
   std::size_t question_end_ = 0;
-  std::size_t record_count_ = 0;
-  std::array<record, inline_records> inline_{};
-  std::vector<record> more_;       ///< all records, once there are more than inline_records
+  record_list records_;
   std::optional<core::edns> edns_;
 };
 
@@ -95,22 +94,27 @@ struct query_settings {
   bool edns = true;
   std::uint16_t udp_payload_size = 1232;
   std::optional<core::client_subnet> subnet;
+  bool ask_authenticated = false;  ///< AD in the query: tell me whether you validated (RFC 6840 section 5.7)
   bool randomize_case = false;     ///< 0x20
   std::size_t pad_to = 0;          ///< RFC 8467: the whole message becomes a multiple of this; 0: no padding
 };
 
-/// A query with RD set and, unless told otherwise, OPT. `random` is used for the case of letters only.
+/// A query with RD set and, unless told otherwise, OPT; padding is its last option (RFC 7830). Without OPT there is
+/// neither subnet nor padding. `random` is used for the case of letters only.
 std::vector<std::uint8_t> make_query(std::uint16_t id, const question& q, const query_settings& settings,
                                      random_source& random);
 
 /// How a datagram or framed message relates to the query that was sent.
 enum class reply_match : std::uint8_t {
-  reply,       ///< same ID, QR=1, opcode QUERY, question equal octet by octet
+  reply,       ///< same ID, QR=1, opcode QUERY, question equal octet by octet, and the whole of it can be read
   other_case,  ///< the same but for the case of letters: a server that folds case, or a forger
   refusal,     ///< header-only FORMERR or NOTIMP with the same ID: a server that does not know EDNS
-  malformed,   ///< the header and question match, and the rest cannot be read: ask over TCP
+  malformed,   ///< header and question match, case aside, and the rest cannot be read: ask over TCP
   stranger,    ///< anything else: discard it and wait on (SEC-06)
 };
+
+/// `query` is what was really sent. Reads the whole of `datagram`, so that nothing behind it meets bytes it cannot
+/// read.
 reply_match match_reply(std::span<const std::uint8_t> query, std::span<const std::uint8_t> datagram);
 
 }  // namespace lbresolve::core

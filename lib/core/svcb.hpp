@@ -17,12 +17,12 @@ namespace lbresolve::core {
 /// One SVCB or HTTPS record. Priority 0 is AliasMode: only `target` counts (RFC 9460 section 2.4.2).
 struct service_binding {
   std::uint16_t priority = 0;
-  name target;                            ///< "." stands for the owner itself (section 2.5)
+  name target;  ///< "." stands for the owner itself (section 2.5)
   std::optional<std::uint16_t> port;
-  std::vector<std::string> alpn;          ///< as sent; without no-default-alpn the scheme's default is added by the user
+  std::vector<std::string> alpn;  ///< as sent; without no-default-alpn the scheme's default is added by the user
   bool no_default_alpn = false;
-  std::vector<address> hints;             ///< ipv4hint then ipv6hint, in the order sent
-  bool usable = true;                     ///< false: a mandatory key is not understood (section 8)
+  std::vector<address> hints;  ///< ipv4hint then ipv6hint, in the order sent
+  bool usable = true;          ///< false: a mandatory key is not understood (section 8)
 
   bool is_alias() const noexcept { return priority == 0; }
 };

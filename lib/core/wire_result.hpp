@@ -11,17 +11,17 @@
 namespace lbresolve::core {
 
 enum class wire_error : std::uint8_t {
-  truncated,          ///< ends inside a header, name or record
-  bad_label,          ///< label type 0x40 or 0x80 (RFC 6891 section 5), or longer than 63 octets
-  bad_pointer,        ///< a compression pointer that does not go strictly backwards (RFC 9267 section 2)
-  name_too_long,      ///< over 255 octets (RFC 1035 section 2.3.4)
-  bad_escape,         ///< text: "\" without what RFC 1035 section 5.1 wants after it
-  empty_label,        ///< text: ".." or a leading dot
-  bad_counts,         ///< more records promised than the bytes can hold
-  bad_question,       ///< not exactly one question
-  bad_rdata,          ///< RDATA that contradicts its type: an A of 3 octets
-  bad_opt,            ///< two OPT records, or one outside the additional section (RFC 6891 section 6.1.1)
-  trailing_bytes,     ///< octets after the last record
+  truncated,       ///< ends inside a header, name or record
+  bad_label,       ///< label type 0x40 or 0x80 (RFC 6891 section 5), or longer than 63 octets
+  bad_pointer,     ///< a compression pointer that does not go strictly backwards (RFC 9267 section 2)
+  name_too_long,   ///< over 255 octets (RFC 1035 section 2.3.4)
+  bad_escape,      ///< text: "\" without what RFC 1035 section 5.1 wants after it
+  empty_label,     ///< text: ".." or a leading dot
+  bad_counts,      ///< more records promised than the bytes can hold
+  bad_question,    ///< not exactly one question
+  bad_rdata,       ///< RDATA that contradicts its type: an A of 3 octets
+  bad_opt,         ///< two OPT records, or one outside the additional section (RFC 6891 section 6.1.1)
+  trailing_bytes,  ///< octets after the last record
 };
 
 /// What the error means, as a clause: "a compression pointer does not go backwards".

@@ -1,0 +1,49 @@
+// Lower-casing of ASCII letters, eight octets at a time (RFC 4343: DNS knows no other case).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <cstring>
+
+namespace lbresolve::core {
+
+/// Every octet of `word` that is 'A'..'Z' becomes its lower case, without a branch. No sum crosses into the next octet:
+/// both terms are below 0x80.
+constexpr std::uint64_t ascii_lower(std::uint64_t word) noexcept {
+  constexpr std::uint64_t ones = 0x0101010101010101U;
+  const std::uint64_t low_bits = word & (ones * 0x7F);
+  const std::uint64_t from_a = low_bits + ones * (0x80 - 'A');
+  const std::uint64_t past_z = low_bits + ones * (0x80 - ('Z' + 1));
+  const std::uint64_t is_upper = (from_a ^ past_z) & ~word & (ones * 0x80);
+  return word | (is_upper >> 2);
+}
+
+constexpr std::uint8_t ascii_lower(std::uint8_t octet) noexcept {
+  return static_cast<std::uint8_t>(ascii_lower(std::uint64_t{octet}));
+}
+
+/// Eight octets from `p`, whose place in the word is the machine's affair.
+inline std::uint64_t load_8(const void* p) noexcept {
+  std::uint64_t word = 0;
+  std::memcpy(&word, p, sizeof word);
+  return word;
+}
+
+/// Up to seven octets from `p`, the rest zero.
+inline std::uint64_t load_tail(const void* p, std::size_t count) noexcept {
+  std::uint64_t word = 0;
+  std::memcpy(&word, p, count);
+  return word;
+}
+
+/// Whether `count` octets are equal, the case of letters aside.
+inline bool ascii_equal(const void* left, const void* right, std::size_t count) noexcept {
+  const auto* a = static_cast<const unsigned char*>(left);
+  const auto* b = static_cast<const unsigned char*>(right);
+  for (; count >= 8; count -= 8, a += 8, b += 8) {
+    if (ascii_lower(load_8(a)) != ascii_lower(load_8(b))) return false;
+  }
+  return ascii_lower(load_tail(a, count)) == ascii_lower(load_tail(b, count));
+}
+
+}  // namespace lbresolve::core
