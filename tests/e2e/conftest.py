@@ -1,0 +1,118 @@
+"""The end-to-end tests run inside network namespaces of their own (support/network_lab.py): this starts pytest again
+in there, as root or as an ordinary user. Where that cannot be, each test is skipped with the reason, or fails with it
+where CI=true or LBRESOLVE_E2E=required.
+"""
+
+import socket
+import sys
+import tempfile
+from pathlib import Path
+
+import network_lab
+import pytest
+from backend import Backend
+from client import Client
+from dns_server import DnsServer
+from unbound_server import UnboundServer, find_unbound
+
+PORT = 8080
+_reason = None   # why there is no lab
+
+
+def pytest_configure(config):
+    global _reason
+    if network_lab.is_inside() or config.option.collectonly:
+        return
+    _reason = network_lab.why_not()
+    if _reason is None:
+        config.pluginmanager.getplugin("capturemanager").stop_global_capturing()
+        network_lab.start_inside(sys.orig_argv)
+
+
+def pytest_report_header():
+    return f"end to end: {'in namespaces of its own' if _reason is None else 'not possible, ' + _reason}"
+
+
+def unavailable(reason):
+    (pytest.fail if network_lab.required() else pytest.skip)(f"end-to-end test not possible here: {reason}")
+
+
+@pytest.fixture(scope="session")
+def whole_lab():
+    if not network_lab.is_inside():
+        unavailable(_reason or "not inside namespaces")
+    lab = network_lab.NetworkLab()
+    yield lab
+    lab.close()
+
+
+@pytest.fixture
+def lab(whole_lab):
+    """Namespaces, wire and packet filter, as new for each test."""
+    whole_lab.reset()
+    yield whole_lab
+    whole_lab.reset()
+
+
+@pytest.fixture(scope="session")
+def whole_backend(whole_lab):
+    with network_lab.in_namespace("server"):
+        backend = Backend(PORT)
+    yield backend
+    backend.close()
+
+
+@pytest.fixture
+def backend(whole_backend, lab):
+    """Greets on every server address, port 8080; nothing counted yet."""
+    whole_backend.accepted.clear()
+    return whole_backend
+
+
+@pytest.fixture
+def unbound(lab):
+    """A function that starts a real unbound on 192.0.2.53 with the hosts given."""
+    if find_unbound() is None:
+        unavailable("unbound is not installed")
+    running = []
+
+    def start(hosts, **options):
+        directory = Path(tempfile.mkdtemp(prefix="unbound-", dir=lab.directory))
+        log = (directory / "log").open("wb")
+        server = UnboundServer(
+            hosts, directory=directory, **{"address": "192.0.2.53", **options},
+            start=lambda command: lab.start("server", command, stdout=log, stderr=log))
+        running.append((server, log))
+        family = socket.AF_INET6 if ":" in server.address else socket.AF_INET
+        with network_lab.in_namespace("server"):
+            asking = socket.socket(family, socket.SOCK_DGRAM)
+        with asking:
+            server.wait_until_ready(asking)
+        return server
+
+    yield start
+    for server, log in running:
+        server.close()
+        log.close()
+
+
+@pytest.fixture
+def scripted(lab):
+    """A function that starts a scripted DNS server (support/dns_server.py), by default on 192.0.2.60 port 53."""
+    running = []
+
+    def start(answers=None, host="192.0.2.60", **options):
+        with network_lab.in_namespace("server"):
+            server = DnsServer(answers, **{"host": host, "port": 53, **options})
+        running.append(server)
+        return server
+
+    yield start
+    for server in running:
+        server.close()
+
+
+@pytest.fixture
+def client(lab, lbresolve_bin):
+    """The command under test, in the client's namespace."""
+    return Client(lab, lbresolve_bin)
