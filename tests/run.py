@@ -5,8 +5,8 @@
     tests/run.py build/tsan io core         these only
     tests/run.py build/dev --except e2e     all but these
 
-ctest holds the list of suites; each is asked for JUnit XML in <build>/test-results/, which tests/conformance.py reads
-too. The last line is always `N passed, N failed, N skipped`. Fails when a test failed or when nothing ran at all; with
+ctest holds the list of suites; each is asked for JUnit XML in <build>/test-results/. Beside it lies a JSON file with the
+suite's test cases, which tests/conformance.py reads. The last line is always `N passed, N failed, N skipped`. Fails when a test failed or when nothing ran at all; with
 LBRESOLVE_E2E=required also when an end-to-end test was skipped.
 """
 
@@ -33,7 +33,7 @@ def main():
     results = arguments.build / "test-results"
     results.mkdir(exist_ok=True)
     suites = select(read_suites(arguments.build), arguments.suites, arguments.excluded)
-    for old in results.glob("*.xml"):
+    for old in results.iterdir():
         if not arguments.suites or old.stem in {s["name"] for s in suites}:
             old.unlink()
     counts = {"passed": 0, "failed": 0, "skipped": 0}
@@ -42,6 +42,7 @@ def main():
         cases = run_suite(suite, results / f"{suite['name']}.xml")
         if suite["name"] == "e2e" and os.environ.get("LBRESOLVE_E2E") == "required":
             forbid_skips(cases)
+        (results / f"{suite['name']}.json").write_text(json.dumps(cases, indent=1))
         mine = {outcome: sum(c["outcome"] == outcome for c in cases) for outcome in counts}
         for outcome, n in mine.items():
             counts[outcome] += n
@@ -101,10 +102,10 @@ def run_suite(suite, xml):
             status = f"not done after {suite['seconds']:.0f} s"
         finally:
             end_group(process)
-    cases = read_cases(xml)
+    cases = reported = read_cases(xml)
     if suite["kind"] == "doctest":
-        cases = merge_subcases(cases, list_doctest_cases(suite, environment))
-    if any(c["outcome"] != "skipped" for c in cases) and (status == 0 or any(c["outcome"] == "failed" for c in cases)):
+        cases = merge_subcases(reported, list_doctest_cases(suite, environment))
+    if reported and (status == 0 or any(c["outcome"] == "failed" for c in cases)):
         return cases
     if status == 0:
         status = "no test case was reported"
@@ -174,7 +175,8 @@ def report(suite, cases):
     for case in cases:
         if case["outcome"] == "passed":
             continue
-        print(f"  {case['outcome']}: {suite}: {case['name']}")
+        reason = f" ({case['text'].splitlines()[0]})" if case["outcome"] == "skipped" and case["text"] else ""
+        print(f"  {case['outcome']}: {suite}: {case['name']}{reason}")
         if case["outcome"] == "failed":
             print("\n".join("    " + line for line in case["text"].splitlines()[:60]), flush=True)
 
