@@ -1,0 +1,367 @@
+#include "core/cache.hpp"
+
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <new>
+#include <string>
+#include <utility>
+
+namespace lbresolve::core {
+namespace {
+
+/// The scope of an entry is the type it answers for, or this: an NXDOMAIN, which answers for all of them.
+constexpr std::uint32_t all_types = std::uint32_t{1} << 16;
+
+constexpr std::uint32_t scope_of(rr_type t) noexcept { return static_cast<std::uint32_t>(t); }
+
+/// So that adding a lifetime to a time point cannot overflow: 68 years, and RFC 2181 section 8 has no longer TTL.
+constexpr std::chrono::seconds longest{INT32_MAX};
+
+time_point end_of(time_point now, std::chrono::seconds lifetime) noexcept {
+  return now > never - lifetime ? never : now + lifetime;
+}
+
+/// What malloc takes for `size` bytes: a word in front, multiples of 16, at least 32 (glibc and musl are close).
+constexpr std::size_t heap_bytes(std::size_t size) noexcept {
+  return size == 0 ? 0 : std::max<std::size_t>(32, (size + 8 + 15) / 16 * 16);
+}
+
+std::size_t heap_bytes(const std::string& s) noexcept {
+  constexpr std::size_t inline_capacity = 15;
+  return s.capacity() <= inline_capacity ? 0 : heap_bytes(s.capacity() + 1);
+}
+
+std::size_t heap_bytes(const name& n) noexcept {
+  constexpr std::size_t inline_capacity = 15;
+  const std::size_t size = n.wire().size();
+  return size <= inline_capacity ? 0 : heap_bytes(size + 1);
+}
+
+template <class T>
+std::size_t array_bytes(const std::vector<T>& v) noexcept {
+  return heap_bytes(v.capacity() * sizeof(T));
+}
+
+std::size_t heap_bytes(const answer& a) noexcept {
+  constexpr std::size_t shared_counts = 16;
+  std::size_t sum = heap_bytes(sizeof(answer) + shared_counts) + heap_bytes(a.canonical) + heap_bytes(a.why);
+  sum += array_bytes(a.addresses) + array_bytes(a.services) + array_bytes(a.bindings);
+  for (const srv_record& s : a.services) sum += heap_bytes(s.target);
+  for (const service_binding& b : a.bindings) {
+    sum += heap_bytes(b.target) + array_bytes(b.alpn) + array_bytes(b.hints);
+    for (const std::string& protocol : b.alpn) sum += heap_bytes(protocol);
+  }
+  return a.ede ? sum + heap_bytes(a.ede->text) : sum;
+}
+
+struct sip_state {
+  std::uint64_t a, b, c, d;
+
+  void round() noexcept {
+    a += b;
+    c += d;
+    b = std::rotl(b, 13) ^ a;
+    d = std::rotl(d, 16) ^ c;
+    a = std::rotl(a, 32);
+    c += b;
+    a += d;
+    b = std::rotl(b, 17) ^ c;
+    d = std::rotl(d, 21) ^ a;
+    c = std::rotl(c, 32);
+  }
+
+  void add(std::uint64_t word) noexcept {
+    d ^= word;
+    round();
+    a ^= word;
+  }
+};
+
+/// SipHash-1-3 (Aumasson and Bernstein 2012) over `size` octets that are readable, and zero, up to the next multiple
+/// of 8.
+std::uint64_t sip_hash(const std::array<std::uint64_t, 2>& key, const std::uint8_t* octets, std::size_t size) noexcept {
+  sip_state s{key[0] ^ 0x736F6D6570736575U, key[1] ^ 0x646F72616E646F6DU, key[0] ^ 0x6C7967656E657261U,
+              key[1] ^ 0x7465646279746573U};
+  s.add(size);
+  for (std::size_t at = 0; at < size; at += sizeof(std::uint64_t)) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, octets + at, sizeof word);
+    s.add(word);
+  }
+  s.c ^= 0xFF;
+  s.round();
+  s.round();
+  s.round();
+  return s.a ^ s.b ^ s.c ^ s.d;
+}
+
+constexpr std::size_t first_table_size = 16;
+
+}  // namespace
+
+/// One allocation: the octets of the name follow it.
+struct cache::entry {
+  std::shared_ptr<const answer> what;
+  time_point expires;
+  time_point ask_again_from = time_point::min();
+  std::uint64_t hash = 0;
+  entry* newer = nullptr;
+  entry* older = nullptr;
+  std::size_t cost = 0;
+  std::uint32_t scope = 0;
+  rr_type asked{};  ///< what the answer was to; differs from `scope` for an NXDOMAIN
+  std::uint8_t key_size = 0;
+  std::uint8_t failures = 0;  ///< in a row
+  bool visited = false;
+
+  const std::uint8_t* key_octets() const noexcept { return reinterpret_cast<const std::uint8_t*>(this + 1); }
+
+  static entry* make(std::span<const std::uint8_t> wire) {
+    void* const place = ::operator new(sizeof(entry) + wire.size());
+    auto* const e = new (place) entry;
+    e->key_size = static_cast<std::uint8_t>(wire.size());
+    std::memcpy(static_cast<std::uint8_t*>(place) + sizeof(entry), wire.data(), wire.size());
+    return e;
+  }
+
+  static void destroy(entry* e) noexcept {
+    e->~entry();
+    ::operator delete(e);
+  }
+
+  bool is_fresh(time_point now) const noexcept { return now < expires; }
+
+  bool matches(const key& k, std::uint32_t wanted) const noexcept {
+    return scope == wanted && key_size == k.size && std::memcmp(key_octets(), k.octets.data(), k.size) == 0;
+  }
+};
+
+cache::cache(const lbresolve::cache_options& settings, std::uint64_t hash_seed)
+    : settings_(settings), hash_key_{hash_seed, std::rotl(hash_seed, 32) * 0x9E3779B97F4A7C15U + 1} {}
+
+cache::~cache() { clear(); }
+
+cache::key cache::key_of(const name& n) const noexcept {
+  key k;
+  const auto wire = n.wire();
+  k.size = std::min(wire.size(), k.octets.size() - 1);
+  // A length octet is at most 63 and so never looks like a letter.
+  for (std::size_t i = 0; i < k.size; ++i) {
+    const std::uint8_t c = wire[i];
+    k.octets[i] = static_cast<std::uint8_t>(c | (static_cast<unsigned>(c - 'A') < 26U ? 0x20U : 0U));
+  }
+  std::fill_n(k.octets.begin() + static_cast<std::ptrdiff_t>(k.size), (8 - k.size % 8) % 8, std::uint8_t{0});
+  k.name_hash = sip_hash(hash_key_, k.octets.data(), k.size);
+  return k;
+}
+
+std::uint64_t cache::slot_hash(const key& k, std::uint32_t scope) noexcept {
+  return k.name_hash ^ scope * 0x9E3779B97F4A7C15U;
+}
+
+cache::entry* cache::look_up(const key& k, std::uint32_t scope) const noexcept {
+  if (slots_.empty()) return nullptr;
+  const std::uint64_t hash = slot_hash(k, scope);
+  const std::size_t mask = slots_.size() - 1;
+  for (std::size_t at = hash & mask; slots_[at].at != nullptr; at = (at + 1) & mask) {
+    if (slots_[at].hash == hash && slots_[at].at->matches(k, scope)) return slots_[at].at;
+  }
+  return nullptr;
+}
+
+std::optional<cache::hit> cache::find(const question& q, time_point now) {
+  const key k = key_of(q.name);
+  for (const std::uint32_t scope : {scope_of(q.type), all_types}) {
+    entry* const e = look_up(k, scope);
+    if (e == nullptr || !e->is_fresh(now)) continue;
+    e->visited = true;
+    return hit{e->what, e->expires};
+  }
+  return std::nullopt;
+}
+
+std::chrono::seconds cache::lifetime(const answer& a) const noexcept {
+  if (!a.cacheable || a.ttl == 0) return std::chrono::seconds{0};
+  const bool is_positive = a.is == answer::kind::positive;
+  const auto cap = is_positive ? settings_.max_ttl : std::min(settings_.max_ttl, settings_.max_negative_ttl);
+  return std::min({std::max(std::chrono::seconds{a.ttl}, settings_.min_ttl), cap, longest});
+}
+
+std::chrono::seconds cache::failure_lifetime(unsigned failures) const noexcept {
+  const auto cap = std::min(settings_.max_failure_ttl, longest);
+  auto lifetime = std::min(settings_.failure_ttl, cap);
+  for (unsigned n = 1; n < failures && lifetime < cap; ++n) lifetime = std::min(lifetime * 2, cap);
+  return lifetime;
+}
+
+void cache::store(const question& q, std::shared_ptr<const answer> what, time_point now) {
+  if (!what) return;
+  const key k = key_of(q.name);
+  if (what->is == answer::kind::failure) return store_failure(k, q, std::move(what), now);
+
+  const bool at_end = what->canonical == q.name;
+  const bool is_missing = what->is == answer::kind::nxdomain;
+  if (!(is_missing && at_end)) narrow_nxdomain(k, q.type, now);  // the name exists, be it only as an alias
+
+  const auto alive = lifetime(*what);
+  if (alive <= std::chrono::seconds{0}) {
+    if (entry* const old = look_up(k, scope_of(q.type))) remove(old);
+    return;
+  }
+  const time_point expires = end_of(now, alive);
+  if (is_missing) store_nxdomain(at_end ? k : key_of(what->canonical), q.type, what, expires, now);
+  if (is_missing && at_end) return;
+  put(k, scope_of(q.type), std::move(what), expires, now);
+}
+
+void cache::store_failure(const key& k, const question& q, std::shared_ptr<const answer> what, time_point now) {
+  const entry* const missing = look_up(k, all_types);
+  if (missing != nullptr && missing->is_fresh(now)) return;
+  const entry* const old = look_up(k, scope_of(q.type));
+  unsigned failures = 1;
+  if (old != nullptr && old->failures == 0 && old->is_fresh(now)) return;
+  // After a silence as long as the longest wait, it is a new failure and no longer the old one.
+  if (old != nullptr && old->failures > 0 && now < end_of(old->expires, settings_.max_failure_ttl)) {
+    failures = std::min(old->failures + 1U, 255U);
+  }
+  const auto alive = failure_lifetime(failures);
+  if (alive <= std::chrono::seconds{0}) return;
+  if (entry* const e = put(k, scope_of(q.type), std::move(what), end_of(now, alive), now)) {
+    e->failures = static_cast<std::uint8_t>(failures);
+  }
+}
+
+bool cache::has_fresh_address(const key& k, time_point now) const noexcept {
+  return std::ranges::any_of(std::array{rr_type::a, rr_type::aaaa}, [&](rr_type t) {
+    const entry* const e = look_up(k, scope_of(t));
+    return e != nullptr && e->is_fresh(now) && e->what->is == answer::kind::positive;
+  });
+}
+
+void cache::store_nxdomain(const key& k, rr_type asked, std::shared_ptr<const answer> what, time_point expires,
+                           time_point now) {
+  if (entry* const old = look_up(k, scope_of(asked))) remove(old);
+  const std::uint32_t scope = has_fresh_address(k, now) ? scope_of(asked) : all_types;
+  if (entry* const e = put(k, scope, std::move(what), expires, now)) e->asked = asked;
+}
+
+/// The name turned out to exist for the type `to_spare`: an NXDOMAIN that is known for it shrinks to the type it was
+/// the answer to.
+void cache::narrow_nxdomain(const key& k, rr_type to_spare, time_point now) {
+  entry* const e = look_up(k, all_types);
+  if (e == nullptr) return;
+  const auto what = e->what;
+  const auto expires = e->expires;
+  const auto asked = e->asked;
+  remove(e);
+  if (asked != to_spare && now < expires) put(k, scope_of(asked), what, expires, now);
+}
+
+cache::entry* cache::put(const key& k, std::uint32_t scope, std::shared_ptr<const answer> what, time_point expires,
+                         time_point now) {
+  const std::size_t cost = heap_bytes(sizeof(entry) + k.size) + heap_bytes(*what);
+  entry* e = look_up(k, scope);
+  if (e == nullptr) {
+    if (cost + std::max(slots_.size(), first_table_size) * sizeof(slot) > settings_.max_bytes) return nullptr;
+    if ((count_ + 1) * 4 > slots_.size() * 3) grow_table();
+    e = entry::make(k.wire());
+    e->hash = slot_hash(k, scope);
+    e->scope = scope;
+    e->older = newest_;
+    (newest_ != nullptr ? newest_->newer : oldest_) = e;
+    newest_ = e;
+    insert_slot({e->hash, e});
+    ++count_;
+  }
+  bytes_ += cost - e->cost;
+  e->cost = cost;
+  e->what = std::move(what);
+  e->expires = expires;
+  e->failures = 0;
+  evict(e, now);
+  if (bytes_ <= settings_.max_bytes) return e;
+  remove(e);
+  return nullptr;
+}
+
+/// SIEVE, until the bytes fit. What is past its time goes whether it was used or not. At most two rounds: the first
+/// clears what the second takes.
+void cache::evict(const entry* keep, time_point now) noexcept {
+  while (bytes_ > settings_.max_bytes && count_ > 1) {
+    entry* const e = hand_ != nullptr ? hand_ : oldest_;
+    hand_ = e->newer;
+    if (e == keep) continue;
+    if (std::exchange(e->visited, false) && e->is_fresh(now)) continue;
+    remove(e);
+  }
+}
+
+void cache::grow_table() {
+  std::vector<slot> old(std::max(slots_.size() * 2, first_table_size));
+  bytes_ += (old.size() - slots_.size()) * sizeof(slot);
+  slots_.swap(old);
+  for (const slot& s : old) {
+    if (s.at != nullptr) insert_slot(s);
+  }
+}
+
+void cache::insert_slot(slot s) noexcept {
+  const std::size_t mask = slots_.size() - 1;
+  std::size_t at = s.hash & mask;
+  while (slots_[at].at != nullptr) at = (at + 1) & mask;
+  slots_[at] = s;
+}
+
+/// Closes the gap by moving back what a probe would no longer reach, so that no tombstones remain.
+void cache::erase_slot(const entry* e) noexcept {
+  const std::size_t mask = slots_.size() - 1;
+  std::size_t gap = e->hash & mask;
+  while (slots_[gap].at != e) gap = (gap + 1) & mask;
+  for (std::size_t at = (gap + 1) & mask; slots_[at].at != nullptr; at = (at + 1) & mask) {
+    const std::size_t home = slots_[at].hash & mask;
+    if (((at - home) & mask) < ((at - gap) & mask)) continue;
+    slots_[gap] = slots_[at];
+    gap = at;
+  }
+  slots_[gap] = {};
+}
+
+void cache::remove(entry* e) noexcept {
+  erase_slot(e);
+  if (hand_ == e) hand_ = e->newer;
+  (e->newer != nullptr ? e->newer->older : newest_) = e->older;
+  (e->older != nullptr ? e->older->newer : oldest_) = e->newer;
+  bytes_ -= e->cost;
+  --count_;
+  entry::destroy(e);
+}
+
+void cache::forget_failures() {
+  for (entry* e = oldest_; e != nullptr;) {
+    entry* const next = e->newer;
+    if (e->failures > 0) remove(e);
+    e = next;
+  }
+}
+
+bool cache::ask_again(const question& q, time_point now) {
+  entry* const e = look_up(key_of(q.name), scope_of(q.type));
+  if (e == nullptr || !e->is_fresh(now) || now < e->ask_again_from) return false;
+  e->expires = now;
+  e->ask_again_from = end_of(now, ask_again_every);
+  return true;
+}
+
+void cache::clear() noexcept {
+  while (oldest_ != nullptr) {
+    entry* const e = oldest_;
+    oldest_ = e->newer;
+    entry::destroy(e);
+  }
+  slots_ = {};
+  newest_ = hand_ = nullptr;
+  count_ = bytes_ = 0;
+}
+
+}  // namespace lbresolve::core

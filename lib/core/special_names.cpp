@@ -1,0 +1,88 @@
+#include "core/special_names.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cstddef>
+#include <span>
+
+namespace lbresolve::core {
+namespace {
+
+bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+
+bool is_hex_digit(char c) noexcept { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
+
+/// The last label before the root; empty for the root itself.
+std::span<const std::uint8_t> top_label(std::span<const std::uint8_t> wire) noexcept {
+  std::span<const std::uint8_t> top;
+  for (std::size_t at = 0; at < wire.size() && wire[at] != 0; at += std::size_t{wire[at]} + 1) {
+    top = wire.subspan(at + 1, wire[at]);
+  }
+  return top;
+}
+
+bool equals(std::span<const std::uint8_t> label, std::string_view lower_case) noexcept {
+  return std::equal(label.begin(), label.end(), lower_case.begin(), lower_case.end(), [](std::uint8_t a, char b) {
+    const bool upper = a >= 'A' && a <= 'Z';
+    return static_cast<char>(upper ? a + ('a' - 'A') : a) == b;
+  });
+}
+
+struct rule {
+  std::string_view top;
+  special is;
+  const char* reason;
+};
+
+constexpr std::array rules{
+    rule{"localhost", special::localhost, "localhost is always this host (RFC 6761 section 6.3)"},
+    rule{"invalid", special::never, ".invalid names never exist (RFC 6761 section 6.4)"},
+    rule{"onion", special::never, ".onion names are reached through Tor, never by DNS (RFC 7686)"},
+    rule{"alt", special::never, ".alt names are not in the DNS (RFC 9476)"},
+    rule{"local", special::local, ".local names belong to multicast DNS (RFC 6762), which is not part of this library"},
+};
+
+constexpr int noerror = 0;
+constexpr int nxdomain = 3;
+
+}  // namespace
+
+special_answer find_special(const name& n) noexcept {
+  const auto top = top_label(n.wire());
+  for (const rule& r : rules) {
+    if (equals(top, r.top)) return {r.is, r.reason};
+  }
+  return {};
+}
+
+answer make_answer(const special_answer& found, const question& q) {
+  answer a;
+  a.canonical = q.name;
+  if (found.is != special::localhost) {
+    a.is = answer::kind::nxdomain;
+    a.rcode = nxdomain;
+    return a;
+  }
+  a.rcode = noerror;
+  a.is = answer::kind::positive;
+  if (q.type == rr_type::a) {
+    a.addresses.push_back(address::v4({127, 0, 0, 1}));
+  } else if (q.type == rr_type::aaaa) {
+    a.addresses.push_back(address::v6({0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1}));
+  } else {
+    a.is = answer::kind::nodata;
+  }
+  return a;
+}
+
+bool ends_in_number(std::string_view host) noexcept {
+  if (host.ends_with('.')) host.remove_suffix(1);
+  std::string_view last = host.substr(host.rfind('.') + 1);  // npos + 1 is 0: the whole host
+  if (last.empty()) return false;
+  if (std::all_of(last.begin(), last.end(), is_digit)) return true;
+  if (!last.starts_with("0x") && !last.starts_with("0X")) return false;
+  last.remove_prefix(2);
+  return std::all_of(last.begin(), last.end(), is_hex_digit);
+}
+
+}  // namespace lbresolve::core
