@@ -10,7 +10,7 @@ packages_of() {
     build) echo make cmake ninja-build g++ pkg-config libc-ares-dev libssl-dev libboost-dev \
                 libcli11-dev libfmt-dev nlohmann-json3-dev ;;
     demo) echo python3 unbound ;;
-    test) echo doctest-dev python3 python3-pytest unbound nftables iproute2 binutils ;;
+    test) echo doctest-dev python3 python3-pytest unbound nftables iproute2 binutils patch ;;
     ci) echo git ccache clang-14 clang-tidy-14 clang-format-14 llvm-14 libclang-rt-14-dev libbenchmark-dev shellcheck ;;
     *) echo "install_dependencies.sh: no group '$1' (build, demo, test, ci)" >&2; return 2 ;;
   esac
@@ -19,7 +19,7 @@ packages_of() {
 # A tool counts as there when its command is, wherever it came from; everything else when dpkg says so.
 is_there() {
   case $1 in
-    make | cmake | git | ccache | unbound | shellcheck | python3) PATH=$PATH:/usr/sbin command -v "$1" >/dev/null ;;
+    make | cmake | git | ccache | unbound | patch | shellcheck | python3) PATH=$PATH:/usr/sbin command -v "$1" >/dev/null ;;
     ninja-build) command -v ninja >/dev/null ;;
     libclang-rt-14-dev) ls /usr/lib/llvm-14/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a >/dev/null 2>&1 ;;
     *) [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
@@ -32,13 +32,13 @@ This script knows Debian (12 and newer) and Ubuntu (22.04 and newer) only. Elsew
 LBRESOLVE_SKIP_INSTALL=1:
   build  make, cmake >= 3.22, ninja, a C++20 compiler, pkg-config, c-ares >= 1.18.1, OpenSSL >= 3.0, Boost >= 1.74
          (headers), CLI11 >= 2.1, fmt >= 8, nlohmann/json >= 3.10
-  test   doctest >= 2.4.9, Python 3 with pytest, unbound, nftables, iproute2, binutils
+  test   doctest >= 2.4.9, Python 3 with pytest, unbound, nftables, iproute2, binutils, patch
   Fedora  dnf install make cmake ninja-build gcc-c++ pkgconf c-ares-devel openssl-devel boost-devel cli11-devel
-          fmt-devel json-devel doctest-devel python3-pytest unbound nftables iproute binutils
+          fmt-devel json-devel doctest-devel python3-pytest unbound nftables iproute binutils patch
   Arch    pacman -S make cmake ninja gcc pkgconf c-ares openssl boost cli11 fmt nlohmann-json doctest python-pytest
-          unbound nftables iproute2 binutils
+          unbound nftables iproute2 binutils patch
   Alpine  apk add make cmake samurai g++ pkgconf c-ares-dev openssl-dev boost-dev cli11-dev fmt-dev nlohmann-json
-          doctest-dev py3-pytest unbound nftables iproute2 binutils
+          doctest-dev py3-pytest unbound nftables iproute2 binutils patch
   macOS and Windows are not supported yet.
 TEXT
   exit 1
