@@ -70,7 +70,8 @@ def start_inside(command: list[str]) -> None:
     """Replaces this process by `command` inside new namespaces."""
     sys.stdout.flush()
     sys.stderr.flush()
-    os.execvpe("unshare", [*unshare_command(), *command], {**os.environ, "PATH": _path(), INSIDE: "1"})
+    with_loopback = ["sh", "-c", 'ip link set lo up; exec "$@"', "sh"]
+    os.execvpe("unshare", [*unshare_command(), *with_loopback, *command], {**os.environ, "PATH": _path(), INSIDE: "1"})
 
 
 def _path() -> str:
@@ -162,7 +163,6 @@ class NetworkLab:
 
     def _make_namespaces(self) -> None:
         _shell(f"""
-            ip link set lo up
             for name in client wire server; do
               ip netns add $name
               ip -n $name link set lo up
