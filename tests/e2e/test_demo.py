@@ -87,7 +87,7 @@ def test_the_demo_shows_what_it_promises_and_leaves_nothing_behind(demo):
         assert f"127.0.0.{n}" in output, "resolve shows all eight addresses"
     assert output.count("$ lbresolve ") >= 4
     assert "$ lbresolve connect api.example.test:" in output and "--count 50" in output
-    assert not demo.running()
+    wait_until(lambda: not demo.running(), timeout=2, what="the end of what the demo started")
     assert not list(demo.directory.iterdir())
 
 
@@ -99,7 +99,7 @@ def test_the_demo_leaves_nothing_behind_when_it_is_stopped_midway(demo, number, 
     output = demo.process.communicate(timeout=10)[0]
     assert demo.process.returncode == code, output
     assert "nothing of it is left running" in output
-    assert not demo.running()
+    wait_until(lambda: not demo.running(), timeout=2, what="the end of what the demo started")
     assert not list(demo.directory.iterdir())
 
 
