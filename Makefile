@@ -45,7 +45,7 @@ mutants:  ## plant known mistakes one by one and see that the tests find each
 bench:  ## run the micro benchmarks
 	@$(INSTALL) build test ci
 	$(call build,release)
-	@for program in build/release/tests/bench/*_bench; do $$program || exit 1; done
+	@for program in build/release/tests/bench/bench_*; do $$program || exit 1; done
 
 asan:  ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(INSTALL) build test
