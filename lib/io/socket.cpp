@@ -63,13 +63,13 @@ std::optional<endpoint> local_endpoint(int fd) noexcept {
   return to_endpoint(at, size);
 }
 
-std::error_code last_error() noexcept { return {errno, std::system_category()}; }
+std::error_code last_error() noexcept { return errno_code(errno); }
 
 std::error_code pending_error(int fd) noexcept {
   int value = 0;
   socklen_t size = sizeof(value);
   if (::getsockopt(fd, SOL_SOCKET, SO_ERROR, &value, &size) != 0) return last_error();
-  return {value, std::system_category()};
+  return errno_code(value);
 }
 
 result<unique_fd> open_socket(lbresolve::family family, int type) {

@@ -53,7 +53,10 @@ std::optional<endpoint> to_endpoint(const sockaddr* from, socklen_t size) noexce
 /// The address a socket is bound to.
 std::optional<endpoint> local_endpoint(int fd) noexcept;
 
-/// errno as a code in the system category.
+/// A value of errno as a code: system category, which compares with std::errc.
+inline std::error_code errno_code(int value) noexcept { return {value, std::system_category()}; }
+
+/// What errno says now.
 std::error_code last_error() noexcept;
 
 /// What went wrong on a socket since it was last asked (SO_ERROR); clears it.
