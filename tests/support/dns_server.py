@@ -110,6 +110,9 @@ class Reply:
     flags: int = 0x8180                       # QR RD RA; | 0x0400 is AA, | 0x0020 AD
     edit: Optional[Callable[[bytes], bytes]] = None   # last hand on the bytes: to break them
     copies: int = 1                           # how often the reply is sent, over UDP
+    # Datagrams sent at once, before `delay`, each made from the true reply's bytes: what an attacker would send.
+    forged: Sequence[Callable[[bytes], bytes]] = ()
+    hang_up: bool = False                     # TCP: the connection is closed after this reply
 
 
 DROP = Reply(drop=True)
@@ -317,13 +320,17 @@ class DnsServer:
         def send(out: bytes) -> None:
             stream.sendall(struct.pack("!H", len(out)) + out)
 
+        def hang_up() -> None:
+            stream.shutdown(socket.SHUT_RDWR)
+
         try:
             while True:
-                self._take(exactly(struct.unpack("!H", exactly(2))[0]), "tcp", client, send)
+                self._take(exactly(struct.unpack("!H", exactly(2))[0]), "tcp", client, send, hang_up)
         except (OSError, EOFError):
             stream.close()
 
-    def _take(self, data: bytes, transport: str, client, send: Callable[[bytes], object]) -> None:
+    def _take(self, data: bytes, transport: str, client, send: Callable[[bytes], object],
+              hang_up: Callable[[], None] = lambda: None) -> None:
         try:
             query = parse_query(data, transport, client)
         except (ValueError, IndexError, struct.error):
@@ -336,11 +343,16 @@ class DnsServer:
         if reply.drop:
             return
         out = build_reply(query, reply)
+        if transport == "udp":
+            for forge in reply.forged:
+                send(forge(out))
 
         def deliver() -> None:
             for _ in range(reply.copies if transport == "udp" else 1):
                 try:
                     send(out)
+                    if reply.hang_up:
+                        hang_up()
                 except OSError:
                     pass  # the client has gone, or the test is over
 
