@@ -20,15 +20,19 @@ constexpr std::uint16_t number(rr_type type) noexcept { return static_cast<std::
 
 /// A CNAME chain, followed through one message.
 struct chain {
-  wire_name end;  ///< as the last link spells it
+  wire_name end;           ///< as the last link spells it
+  std::size_t end_at = 0;  ///< where `end` stands in the message; 0: nowhere
   std::size_t links = 0;
   std::array<std::uint16_t, max_links> targets;  ///< where in the message each link leads
   std::uint32_t ttl = unlimited;
   const char* fault = nullptr;
 };
 
-bool is_owned_by(const message& m, const record& r, const wire_name& owner) noexcept {
-  return r.owner_length == owner.length && wire_name_equals(m.bytes(), r.owner, owner.view());
+/// Whether `r` belongs to the end of the chain. Servers compress: nearly always its owner is a pointer to just there.
+bool is_at_end(const message& m, const record& r, const chain& c) noexcept {
+  if (r.owner_length != c.end.length) return false;
+  if (load_u16(m.bytes().data() + r.owner) == 0xC000U + c.end_at) return true;
+  return wire_name_equals(m.bytes(), r.owner, c.end.view());
 }
 
 bool is_answer(const record& r, rr_type type) noexcept {
@@ -39,7 +43,7 @@ bool is_answer(const record& r, rr_type type) noexcept {
 const record* next_link(const message& m, chain& c) noexcept {
   const record* found = nullptr;
   for (const record& r : m.records()) {
-    if (!is_answer(r, rr_type::cname) || !is_owned_by(m, r, c.end)) continue;
+    if (!is_answer(r, rr_type::cname) || !is_at_end(m, r, c)) continue;
     if (found != nullptr) {
       c.fault = "a name in the CNAME chain has two CNAME records";  // RFC 2181 section 10.1
       return nullptr;
@@ -63,6 +67,7 @@ chain follow(const message& m, const question& q) noexcept {
   const auto start = q.name.wire();
   std::copy(start.begin(), start.end(), c.end.octets.begin());
   c.end.length = start.size();
+  if (m.has_question() && m.name_equals(header_size, q.name)) c.end_at = header_size;
   if (q.type == rr_type::cname) return c;  // asked for itself, a CNAME is not followed
   while (const record* link = next_link(m, c)) {
     if (c.links == max_links) {
@@ -71,6 +76,7 @@ chain follow(const message& m, const question& q) noexcept {
     }
     c.targets[c.links++] = link->rdata_offset;
     c.ttl = std::min(c.ttl, link->ttl);
+    c.end_at = link->rdata_offset;
     if (!expand_name(m.bytes(), link->rdata_offset, c.end)) c.fault = "a CNAME cannot be read";
     if (has_visited(m, c, q)) c.fault = "the CNAME chain is a loop";
     if (c.fault != nullptr) return c;
@@ -130,13 +136,23 @@ void remove_duplicates(std::vector<address>& addresses) {
   addresses.erase(kept, addresses.end());
 }
 
+constexpr bool has_addresses(rr_type type) noexcept { return type == rr_type::a || type == rr_type::aaaa; }
+
+std::size_t count_answers(const message& m, rr_type type) noexcept {
+  const auto records = m.records();
+  const auto count =
+      std::count_if(records.begin(), records.end(), [type](const record& r) { return is_answer(r, type); });
+  return static_cast<std::size_t>(count);
+}
+
 /// The records of the type asked for at the end of the chain; false where there are none.
 bool collect(const message& m, const question& q, const chain& c, answer& out) {
   const bool is_binding = q.type == rr_type::svcb || q.type == rr_type::https;
   std::size_t found = 0;
   out.end_ttl = unlimited;
+  out.addresses.reserve(has_addresses(q.type) ? count_answers(m, q.type) : 0);
   for (const record& r : m.records()) {
-    if (!is_answer(r, q.type) || !is_owned_by(m, r, c.end)) continue;
+    if (!is_answer(r, q.type) || !is_at_end(m, r, c)) continue;
     ++found;
     out.end_ttl = std::min(out.end_ttl, r.ttl);
     if (!is_binding) {
@@ -166,8 +182,9 @@ void take_negative_ttl(const message& m, const chain& c, answer& out) {
   }
 }
 
-answer& fail(answer& out, std::string why) {
+answer& fail(answer& out, const question& q, std::string why) {
   out.is = answer::kind::failure;
+  out.canonical = q.name;
   out.why = std::move(why);
   return out;
 }
@@ -179,14 +196,17 @@ answer interpret(const message& m, const question& q) {
   const std::uint16_t code = m.rcode();
   const bool is_nxdomain = code == static_cast<std::uint16_t>(rcode::nxdomain);
   out.rcode = code;
-  out.canonical = q.name;
   out.ede = first_extended_error(m);
   if (code != static_cast<std::uint16_t>(rcode::noerror) && !is_nxdomain) {
-    return fail(out, "the server answered " + rcode_name(code));
+    return fail(out, q, "the server answered " + rcode_name(code));
   }
   const chain c = follow(m, q);
-  if (c.fault != nullptr) return fail(out, c.fault);
-  if (c.links > 0) out.canonical = m.name_at(c.targets[c.links - 1]);
+  if (c.fault != nullptr) return fail(out, q, c.fault);
+  if (c.links == 0) {
+    out.canonical = q.name;
+  } else {
+    out.canonical = m.name_at(c.end_at);
+  }
   out.is = is_nxdomain ? answer::kind::nxdomain : answer::kind::nodata;
   if (is_nxdomain || !collect(m, q, c, out)) {
     out.end_ttl = 0;

@@ -29,11 +29,19 @@ inline std::uint64_t load_8(const void* p) noexcept {
   return word;
 }
 
-/// Up to seven octets from `p`, the rest zero.
+/// Up to seven octets from `p` in one word: the same word for the same octets and count, whatever the order inside.
+/// Overlapping loads, because a copy of unknown length is a call.
 inline std::uint64_t load_tail(const void* p, std::size_t count) noexcept {
-  std::uint64_t word = 0;
-  std::memcpy(&word, p, count);
-  return word;
+  const auto* octets = static_cast<const unsigned char*>(p);
+  if (count >= 4) {
+    std::uint32_t front = 0;
+    std::uint32_t back = 0;
+    std::memcpy(&front, octets, 4);
+    std::memcpy(&back, octets + count - 4, 4);
+    return std::uint64_t{front} << 32 | back;
+  }
+  if (count == 0) return 0;
+  return std::uint64_t{octets[0]} << 16 | std::uint64_t{octets[count / 2]} << 8 | octets[count - 1];
 }
 
 /// Whether `count` octets are equal, the case of letters aside.

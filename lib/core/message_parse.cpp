@@ -13,6 +13,7 @@ constexpr std::size_t max_message = 65535;  // RFC 1035 section 4.2.2: the lengt
 constexpr std::size_t least_question = 5;   // a root name, type, class
 constexpr std::size_t record_fixed = 10;    // type, class, TTL, RDLENGTH
 constexpr std::size_t least_record = 1 + record_fixed;
+constexpr unsigned first_pointer = 0xC000;
 
 constexpr std::uint16_t number(rr_type type) noexcept { return static_cast<std::uint16_t>(type); }
 
@@ -50,8 +51,24 @@ class message_parser {
     return false;
   }
 
-  /// Checks the name at `at`, moves `at` behind it, and gives its decompressed length; 0 for an error.
+  /// Checks the name at `at`, moves `at` behind it, and gives its decompressed length; 0 for an error. Most owners are
+  /// the same pointer as the owner before: what it led to then, it leads to now, with all the same steps.
   std::size_t check_name(std::size_t& at) noexcept {
+    const std::size_t start = at;
+    const unsigned front = size_ - at < 2 ? 0U : load_u16(data_ + at);
+    if (front >= first_pointer && front == known_pointer_) {
+      at += 2;
+      return known_length_;
+    }
+    const std::size_t length = walk_name(at);
+    if (front >= first_pointer && at == start + 2) {
+      known_pointer_ = front;
+      known_length_ = length;
+    }
+    return length;
+  }
+
+  std::size_t walk_name(std::size_t& at) noexcept {
     name_walk walk(bytes_, at);
     auto step = walk.next();
     while (step == name_walk::step::label) step = walk.next();
@@ -64,7 +81,9 @@ class message_parser {
   }
 
   bool read_question(message& out) noexcept {
-    if (check_name(at_) == 0) return false;
+    known_length_ = walk_name(at_);
+    if (known_length_ == 0) return false;
+    known_pointer_ = first_pointer + header_size;
     if (size_ - at_ < 4) return fail(wire_error::truncated);
     at_ += 4;
     out.question_end_ = at_;
@@ -147,6 +166,8 @@ class message_parser {
   const std::uint8_t* data_;
   std::size_t size_;
   std::size_t at_ = 0;
+  unsigned known_pointer_ = 0;  ///< a pointer whose name has been checked, 0 for none, and that name's length
+  std::size_t known_length_ = 0;
   wire_error error_ = wire_error::truncated;
 };
 

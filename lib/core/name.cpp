@@ -2,6 +2,7 @@
 
 #include "core/ascii.hpp"
 
+#include <algorithm>
 #include <utility>
 
 namespace lbresolve::core {
@@ -48,7 +49,9 @@ void append_octet(std::string& text, char octet) {
 wire_result<name> name::from_text(std::string_view text) {
   if (text == ".") return name();
   if (text.empty()) return wire_error::empty_label;
-  std::string wire(1, '\0');
+  std::string wire;
+  wire.reserve(std::min(text.size() + 2, max_wire + 1));
+  wire += '\0';
   std::size_t label = 0;  // where the length of the open label stands
   for (std::size_t i = 0; i < text.size();) {
     if (text[i] == '.') {
@@ -72,9 +75,7 @@ wire_result<name> name::from_text(std::string_view text) {
   }
   if (wire.size() > label + 1) wire += '\0';
   if (wire.size() > max_wire) return wire_error::name_too_long;
-  name out;
-  out.wire_ = std::move(wire);
-  return out;
+  return name(std::move(wire));
 }
 
 wire_result<name> name::from_wire(std::span<const std::uint8_t> octets) {
@@ -88,9 +89,7 @@ wire_result<name> name::from_wire(std::span<const std::uint8_t> octets) {
     if (length == 0) break;
   }
   if (at != octets.size()) return wire_error::trailing_bytes;
-  name out;
-  out.wire_.assign(octets.begin(), octets.end());
-  return out;
+  return name(std::string(reinterpret_cast<const char*>(octets.data()), octets.size()));
 }
 
 std::string name::to_text() const {
@@ -106,7 +105,7 @@ std::string name::to_text() const {
 }
 
 std::span<const std::uint8_t> name::wire() const noexcept {
-  // The one cast: std::string keeps short names without an allocation, and char may alias.
+  // std::string keeps short names without an allocation, and char may alias anything.
   return {reinterpret_cast<const std::uint8_t*>(wire_.data()), wire_.size()};
 }
 
@@ -126,16 +125,15 @@ bool name::is_within(const name& ancestor) const noexcept {
 
 wire_result<name> name::append(const name& suffix) const {
   if (wire_.size() - 1 + suffix.wire_.size() > max_wire) return wire_error::name_too_long;
-  name out;
-  out.wire_.assign(wire_, 0, wire_.size() - 1);
-  out.wire_ += suffix.wire_;
-  return out;
+  std::string wire;
+  wire.reserve(wire_.size() - 1 + suffix.wire_.size());
+  wire.append(wire_, 0, wire_.size() - 1).append(suffix.wire_);
+  return name(std::move(wire));
 }
 
 name name::parent() const {
-  name out;
-  if (!is_root()) out.wire_.assign(wire_, label_length(wire_, 0) + 1);
-  return out;
+  if (wire_.size() <= 1) return {};
+  return name(wire_.substr(label_length(wire_, 0) + 1));
 }
 
 bool operator==(const name& a, const name& b) noexcept {

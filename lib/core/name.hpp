@@ -9,6 +9,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 
 namespace lbresolve::core {
 
@@ -52,6 +53,8 @@ class name {
   std::size_t hash() const noexcept;
 
  private:
+  explicit name(std::string wire) noexcept : wire_(std::move(wire)) {}
+
   std::string wire_;
 };
 
