@@ -1,5 +1,7 @@
 #include "core/cache.hpp"
 
+#include "core/ascii.hpp"
+
 #include <algorithm>
 #include <bit>
 #include <cstring>
@@ -78,17 +80,14 @@ struct sip_state {
   }
 };
 
-/// SipHash-1-3 (Aumasson and Bernstein 2012) over `size` octets that are readable, and zero, up to the next multiple
-/// of 8.
-std::uint64_t sip_hash(const std::array<std::uint64_t, 2>& key, const std::uint8_t* octets, std::size_t size) noexcept {
+/// SipHash-1-3 (Aumasson and Bernstein 2012), but for where the length goes: first, so that the last word may be
+/// filled up with zeros.
+std::uint64_t sip_hash(const std::array<std::uint64_t, 2>& key, const std::uint64_t* words,
+                       std::size_t octets) noexcept {
   sip_state s{key[0] ^ 0x736F6D6570736575U, key[1] ^ 0x646F72616E646F6DU, key[0] ^ 0x6C7967656E657261U,
               key[1] ^ 0x7465646279746573U};
-  s.add(size);
-  for (std::size_t at = 0; at < size; at += sizeof(std::uint64_t)) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, octets + at, sizeof word);
-    s.add(word);
-  }
+  s.add(octets);
+  for (std::size_t i = 0; i * sizeof(std::uint64_t) < octets; ++i) s.add(words[i]);
   s.c ^= 0xFF;
   s.round();
   s.round();
@@ -117,11 +116,11 @@ struct cache::entry {
 
   const std::uint8_t* key_octets() const noexcept { return reinterpret_cast<const std::uint8_t*>(this + 1); }
 
-  static entry* make(std::span<const std::uint8_t> wire) {
-    void* const place = ::operator new(sizeof(entry) + wire.size());
+  static entry* make(const key& k) {
+    void* const place = ::operator new(sizeof(entry) + k.size);
     auto* const e = new (place) entry;
-    e->key_size = static_cast<std::uint8_t>(wire.size());
-    std::memcpy(static_cast<std::uint8_t*>(place) + sizeof(entry), wire.data(), wire.size());
+    e->key_size = static_cast<std::uint8_t>(k.size);
+    std::memcpy(static_cast<std::uint8_t*>(place) + sizeof(entry), k.words.data(), k.size);
     return e;
   }
 
@@ -133,7 +132,7 @@ struct cache::entry {
   bool is_fresh(time_point now) const noexcept { return now < expires; }
 
   bool matches(const key& k, std::uint32_t wanted) const noexcept {
-    return scope == wanted && key_size == k.size && std::memcmp(key_octets(), k.octets.data(), k.size) == 0;
+    return scope == wanted && key_size == k.size && std::memcmp(key_octets(), k.words.data(), k.size) == 0;
   }
 };
 
@@ -145,14 +144,13 @@ cache::~cache() { clear(); }
 cache::key cache::key_of(const name& n) const noexcept {
   key k;
   const auto wire = n.wire();
-  k.size = std::min(wire.size(), k.octets.size() - 1);
+  k.size = std::min(wire.size(), sizeof k.words - 1);
+  const std::size_t last = k.size / sizeof(std::uint64_t);
+  k.words[last] = 0;
+  std::memcpy(k.words.data(), wire.data(), k.size);
   // A length octet is at most 63 and so never looks like a letter.
-  for (std::size_t i = 0; i < k.size; ++i) {
-    const std::uint8_t c = wire[i];
-    k.octets[i] = static_cast<std::uint8_t>(c | (static_cast<unsigned>(c - 'A') < 26U ? 0x20U : 0U));
-  }
-  std::fill_n(k.octets.begin() + static_cast<std::ptrdiff_t>(k.size), (8 - k.size % 8) % 8, std::uint8_t{0});
-  k.name_hash = sip_hash(hash_key_, k.octets.data(), k.size);
+  for (std::size_t i = 0; i <= last; ++i) k.words[i] = ascii_lower(k.words[i]);
+  k.name_hash = sip_hash(hash_key_, k.words.data(), k.size);
   return k;
 }
 
@@ -181,11 +179,11 @@ std::optional<cache::hit> cache::find(const question& q, time_point now) {
   return std::nullopt;
 }
 
-std::chrono::seconds cache::lifetime(const answer& a) const noexcept {
-  if (!a.cacheable || a.ttl == 0) return std::chrono::seconds{0};
+std::chrono::seconds cache::lifetime(const answer& a, std::uint32_t ttl) const noexcept {
+  if (!a.cacheable || ttl == 0) return std::chrono::seconds{0};
   const bool is_positive = a.is == answer::kind::positive;
   const auto cap = is_positive ? settings_.max_ttl : std::min(settings_.max_ttl, settings_.max_negative_ttl);
-  return std::min({std::max(std::chrono::seconds{a.ttl}, settings_.min_ttl), cap, longest});
+  return std::min({std::max(std::chrono::seconds{ttl}, settings_.min_ttl), cap, longest});
 }
 
 std::chrono::seconds cache::failure_lifetime(unsigned failures) const noexcept {
@@ -200,19 +198,18 @@ void cache::store(const question& q, std::shared_ptr<const answer> what, time_po
   const key k = key_of(q.name);
   if (what->is == answer::kind::failure) return store_failure(k, q, std::move(what), now);
 
-  const bool at_end = what->canonical == q.name;
-  const bool is_missing = what->is == answer::kind::nxdomain;
-  if (!(is_missing && at_end)) narrow_nxdomain(k, q.type, now);  // the name exists, be it only as an alias
-
-  const auto alive = lifetime(*what);
-  if (alive <= std::chrono::seconds{0}) {
-    if (entry* const old = look_up(k, scope_of(q.type))) remove(old);
-    return;
+  if (what->is == answer::kind::nxdomain) {
+    const bool at_end = what->canonical == q.name;
+    store_nxdomain(at_end ? k : key_of(what->canonical), q.type, what, at_end ? what->ttl : what->end_ttl, now);
+    if (at_end) return;
   }
-  const time_point expires = end_of(now, alive);
-  if (is_missing) store_nxdomain(at_end ? k : key_of(what->canonical), q.type, what, expires, now);
-  if (is_missing && at_end) return;
-  put(k, scope_of(q.type), std::move(what), expires, now);
+  narrow_nxdomain(k, q.type, now);  // the name exists, be it only as an alias
+  const auto alive = lifetime(*what, what->ttl);
+  if (alive > std::chrono::seconds{0}) {
+    put(k, scope_of(q.type), std::move(what), end_of(now, alive), now);
+  } else if (entry* const old = look_up(k, scope_of(q.type))) {
+    remove(old);
+  }
 }
 
 void cache::store_failure(const key& k, const question& q, std::shared_ptr<const answer> what, time_point now) {
@@ -239,11 +236,13 @@ bool cache::has_fresh_address(const key& k, time_point now) const noexcept {
   });
 }
 
-void cache::store_nxdomain(const key& k, rr_type asked, std::shared_ptr<const answer> what, time_point expires,
+void cache::store_nxdomain(const key& k, rr_type asked, std::shared_ptr<const answer> what, std::uint32_t ttl,
                            time_point now) {
   if (entry* const old = look_up(k, scope_of(asked))) remove(old);
+  const auto alive = lifetime(*what, ttl);
+  if (alive <= std::chrono::seconds{0}) return;
   const std::uint32_t scope = has_fresh_address(k, now) ? scope_of(asked) : all_types;
-  if (entry* const e = put(k, scope, std::move(what), expires, now)) e->asked = asked;
+  if (entry* const e = put(k, scope, std::move(what), end_of(now, alive), now)) e->asked = asked;
 }
 
 /// The name turned out to exist for the type `to_spare`: an NXDOMAIN that is known for it shrinks to the type it was
@@ -265,7 +264,7 @@ cache::entry* cache::put(const key& k, std::uint32_t scope, std::shared_ptr<cons
   if (e == nullptr) {
     if (cost + std::max(slots_.size(), first_table_size) * sizeof(slot) > settings_.max_bytes) return nullptr;
     if ((count_ + 1) * 4 > slots_.size() * 3) grow_table();
-    e = entry::make(k.wire());
+    e = entry::make(k);
     e->hash = slot_hash(k, scope);
     e->scope = scope;
     e->older = newest_;

@@ -13,7 +13,6 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
-#include <span>
 #include <vector>
 
 namespace lbresolve::core {
@@ -83,21 +82,20 @@ class cache {
   };
   /// A name in lower case with its hash, on the stack.
   struct key {
-    std::array<std::uint8_t, 256> octets;
-    std::size_t size = 0;
+    std::array<std::uint64_t, 32> words;  ///< the last one that counts is filled up with zeros
+    std::size_t size = 0;                 ///< octets
     std::uint64_t name_hash = 0;
-    std::span<const std::uint8_t> wire() const noexcept { return std::span(octets).first(size); }
   };
 
   key key_of(const name& n) const noexcept;
   static std::uint64_t slot_hash(const key& k, std::uint32_t scope) noexcept;
   entry* look_up(const key& k, std::uint32_t scope) const noexcept;
   bool has_fresh_address(const key& k, time_point now) const noexcept;
-  std::chrono::seconds lifetime(const answer& a) const noexcept;
+  std::chrono::seconds lifetime(const answer& a, std::uint32_t ttl) const noexcept;
   std::chrono::seconds failure_lifetime(unsigned failures) const noexcept;
 
   void store_failure(const key& k, const question& q, std::shared_ptr<const answer> what, time_point now);
-  void store_nxdomain(const key& k, rr_type asked, std::shared_ptr<const answer> what, time_point expires,
+  void store_nxdomain(const key& k, rr_type asked, std::shared_ptr<const answer> what, std::uint32_t ttl,
                       time_point now);
   void narrow_nxdomain(const key& k, rr_type to_spare, time_point now);
   entry* put(const key& k, std::uint32_t scope, std::shared_ptr<const answer> what, time_point expires, time_point now);

@@ -91,4 +91,6 @@ error::error(std::error_code code, std::string sentence, std::shared_ptr<const l
 
 std::string error::message() const { return sentence_ ? *sentence_ : code_.message(); }
 
+void outcome_throw_as_system_error_with_payload(const error& e) { throw std::system_error(e.code(), e.message()); }
+
 }  // namespace lbresolve

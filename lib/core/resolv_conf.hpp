@@ -22,6 +22,7 @@ struct resolv_conf {
   struct named_scope {
     std::size_t server = 0;  ///< index into `servers`; that address has scope 0 until resolve_scopes()
     std::string interface;
+    friend bool operator==(const named_scope&, const named_scope&) = default;
   };
 
   /// In file order, without duplicates, port 53. All of them, where glibc stops at three: its limit is the size of an
@@ -41,6 +42,8 @@ struct resolv_conf {
 
   /// What counts where there is no file: the server on this host (resolv.conf(5), "nameserver").
   static resolv_conf fallback();
+
+  friend bool operator==(const resolv_conf&, const resolv_conf&) = default;
 
   /// Gives every named scope its number; `index_of` returns 0 for an interface that does not exist, and its server is
   /// then dropped with a warning. Where no server is left, the one of fallback() takes their place.

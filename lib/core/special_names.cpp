@@ -36,9 +36,9 @@ struct rule {
 
 constexpr std::array rules{
     rule{"localhost", special::localhost, "localhost is always this host (RFC 6761 section 6.3)"},
-    rule{"invalid", special::never, ".invalid names never exist (RFC 6761 section 6.4)"},
-    rule{"onion", special::never, ".onion names are reached through Tor, never by DNS (RFC 7686)"},
-    rule{"alt", special::never, ".alt names are not in the DNS (RFC 9476)"},
+    rule{"invalid", special::nowhere, ".invalid names never exist (RFC 6761 section 6.4)"},
+    rule{"onion", special::nowhere, ".onion names are reached through Tor, never by DNS (RFC 7686)"},
+    rule{"alt", special::nowhere, ".alt names are not in the DNS (RFC 9476)"},
     rule{"local", special::local, ".local names belong to multicast DNS (RFC 6762), which is not part of this library"},
 };
 

@@ -12,7 +12,7 @@ namespace lbresolve::core {
 enum class special : std::uint8_t {
   none,       ///< an ordinary name: ask an upstream
   localhost,  ///< localhost and everything below it: 127.0.0.1 and ::1 (RFC 6761 section 6.3)
-  never,      ///< .invalid, .onion, .alt: no such name in the DNS
+  nowhere,    ///< .invalid, .onion, .alt: no such name in the DNS
   local,      ///< .local belongs to multicast DNS (RFC 6762 section 3), which this library does not speak
 };
 

@@ -77,6 +77,10 @@ class error {
 
 inline std::error_code make_error_code(const error& e) noexcept { return e.code(); }
 
+/// What `.value()` of a result without one does: throws std::system_error with the code and the sentence. (The name is
+/// Boost.Outcome's customisation point.)
+[[noreturn]] void outcome_throw_as_system_error_with_payload(const error& e);
+
 /// A value or an error. `.value()` throws std::system_error on an error; nothing else in this library throws.
 template <class T>
 using result = BOOST_OUTCOME_V2_NAMESPACE::std_result<T, error>;

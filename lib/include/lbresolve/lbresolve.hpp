@@ -6,8 +6,9 @@
 
 namespace lbresolve {
 
-/// The resolver behind the free functions: made at the first call, with default options, never destroyed.
-resolver& default_resolver();
+/// The resolver behind the free functions: made with default options at the first call, never destroyed. Fails only
+/// where the process is out of descriptors; the next call then tries again.
+result<resolver*> default_resolver();
 
 /// resolver::resolve on the default resolver.
 result<resolution> resolve(std::string_view target, const resolve_options& settings = {});

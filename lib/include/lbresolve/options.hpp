@@ -84,6 +84,8 @@ struct options {
 /// The settings of one resolve.
 struct resolve_options {
   std::chrono::milliseconds timeout{5'000};
+  /// Once one address family has answered, how long to wait for the other.
+  std::chrono::milliseconds sibling_wait{500};
   std::optional<lbresolve::families> families;   ///< unset: the resolver's
   bool use_cache = true;                         ///< false: ask again; the answer is cached all the same
   bool search = true;                            ///< apply the search list of the system's config

@@ -1,0 +1,111 @@
+#include "core/dns_client.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace lbresolve::core {
+
+void dns_client::use(std::shared_ptr<upstreams> servers, query_rules rules) {
+  servers_ = std::move(servers);
+  rules_ = rules;
+}
+
+void dns_client::ask(const question& q, std::uint64_t operation, time_point now) {
+  const auto [at, fresh] = by_question_.try_emplace(q, next_id_);
+  if (fresh) {
+    entry& e = queries_[next_id_++];
+    e.work = std::make_unique<query>(q, servers_, rules_, now);
+    wake(at->second, e);
+  }
+  queries_.at(at->second).waiters.push_back(operation);
+}
+
+void dns_client::forget(const question& q, std::uint64_t operation, time_point grace) {
+  const auto at = by_question_.find(q);
+  if (at == by_question_.end()) return;
+  entry& e = queries_.at(at->second);
+  std::erase(e.waiters, operation);
+  if (!e.waiters.empty()) return;
+  e.work->hurry(grace);
+  wake(at->second, e);
+}
+
+const query* dns_client::under_way(const question& q) const {
+  const auto at = by_question_.find(q);
+  return at == by_question_.end() ? nullptr : queries_.at(at->second).work.get();
+}
+
+void dns_client::wake(id which, entry& e) {
+  if (std::exchange(e.queued, true)) return;
+  ready_.push_back(which);
+}
+
+dns_client::entry* dns_client::find(std::uint64_t exchange, std::size_t& index) {
+  const auto at = exchanges_.find(exchange);
+  if (at == exchanges_.end()) return nullptr;
+  index = at->second.index;
+  entry& e = queries_.at(at->second.query);
+  wake(at->second.query, e);
+  return &e;
+}
+
+void dns_client::on_reply(std::uint64_t exchange, reply_match match, std::span<const std::uint8_t> bytes,
+                          time_point now) {
+  std::size_t index = 0;
+  if (entry* e = find(exchange, index)) e->work->on_reply(index, match, bytes, now);
+}
+
+void dns_client::on_error(std::uint64_t exchange, std::error_code code, time_point now, random_source& random) {
+  std::size_t index = 0;
+  if (entry* e = find(exchange, index)) e->work->on_error(index, code, now, random);
+}
+
+dns_client::action dns_client::next(time_point now, random_source& random) {
+  while (const auto due = wakes_.due(now)) {
+    entry& e = queries_.at(*due);
+    wakes_.clear(e.wake);
+    wake(*due, e);
+  }
+  while (!ready_.empty()) {
+    const id which = ready_.front();
+    entry& e = queries_.at(which);
+    const query::action a = e.work->next(now, random);
+    if (a.is != query::action::kind::wait) return perform(which, e, a, random);
+    wakes_.set(e.wake, a.until, which);
+    e.queued = false;
+    ready_.pop_front();
+  }
+  return {.is = action::kind::wait, .until = wakes_.earliest()};
+}
+
+dns_client::action dns_client::perform(id which, entry& e, const query::action& a, random_source& random) {
+  action out;
+  if (a.is == query::action::kind::done) {
+    out.is = action::kind::deliver;
+    out.waiters = std::move(e.waiters);
+    out.done = std::move(e.work);
+    for (const std::uint64_t exchange : e.exchanges) exchanges_.erase(exchange);
+    wakes_.clear(e.wake);
+    by_question_.erase(out.done->asked());
+    queries_.erase(which);
+    ready_.pop_front();
+    return out;
+  }
+  const query_try& t = e.work->tries()[a.index];
+  out.server = &e.work->servers()[t.upstream];
+  out.over = t.over;
+  if (a.is == query::action::kind::abandon) {
+    out.is = action::kind::abandon;
+    out.exchange = e.exchanges[a.index];
+    exchanges_.erase(out.exchange);
+    return out;
+  }
+  out.is = action::kind::send;
+  out.exchange = next_id_++;
+  e.exchanges.push_back(out.exchange);
+  exchanges_.emplace(out.exchange, exchange_of{which, a.index});
+  out.message = e.work->message_for(a.index, random);
+  return out;
+}
+
+}  // namespace lbresolve::core

@@ -1,0 +1,85 @@
+// Questions in, answers out: one query in flight per question, however many wait for it.
+#pragma once
+
+#include "core/cache.hpp"
+#include "core/deadlines.hpp"
+#include "core/query.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <system_error>
+#include <unordered_map>
+#include <vector>
+
+namespace lbresolve::core {
+
+/// The queries under way (TTL-08: a thousand callers for one cold name make one query). The cache is the caller's, as
+/// it is shared with paths that need no query.
+/// Thread-safety: one thread at a time.
+class dns_client {
+ public:
+  /// New queries go to these; those under way end with the ones they began with.
+  void use(std::shared_ptr<upstreams> servers, query_rules rules);
+
+  /// Joins the query for `q`, or begins one.
+  void ask(const question& q, std::uint64_t operation, time_point now);
+
+  /// `operation` waits no longer. A query nobody waits for ends by `grace` at the latest.
+  void forget(const question& q, std::uint64_t operation, time_point grace);
+
+  /// The query under way for `q`, or null.
+  const query* under_way(const question& q) const;
+
+  void on_reply(std::uint64_t exchange, reply_match match, std::span<const std::uint8_t> bytes, time_point now);
+  void on_error(std::uint64_t exchange, std::error_code code, time_point now, random_source& random);
+
+  struct action {
+    enum class kind : std::uint8_t {
+      send,     ///< `message` to `server` over `over`, as `exchange`
+      abandon,  ///< `exchange` at `server`
+      deliver,  ///< `done` has its result: for the cache, and for everyone in `waiters`
+      wait,     ///< nothing before `until`
+    };
+    kind is = kind::wait;
+    std::uint64_t exchange = 0;
+    const upstream* server = nullptr;          ///< valid until the next call of next()
+    transport over = transport::udp;
+    std::vector<std::uint8_t> message;
+    std::unique_ptr<query> done;
+    std::vector<std::uint64_t> waiters;        ///< operations, each once; the first one began the query
+    time_point until = never;
+  };
+  /// Exactly one action. Repeat until it is wait.
+  action next(time_point now, random_source& random);
+
+ private:
+  using id = std::uint64_t;
+  struct entry {
+    std::unique_ptr<query> work;
+    std::vector<std::uint64_t> waiters;
+    std::vector<std::uint64_t> exchanges;      // by try
+    deadlines<id>::handle wake;
+    bool queued = false;
+  };
+  struct exchange_of {
+    id query = 0;
+    std::size_t index = 0;
+  };
+
+  void wake(id which, entry& e);
+  entry* find(std::uint64_t exchange, std::size_t& index);
+  action perform(id which, entry& e, const query::action& a, random_source& random);
+
+  query_rules rules_;
+  std::shared_ptr<upstreams> servers_;
+  std::unordered_map<question, id> by_question_;
+  std::unordered_map<id, entry> queries_;
+  std::unordered_map<std::uint64_t, exchange_of> exchanges_;
+  std::deque<id> ready_;
+  deadlines<id> wakes_;
+  std::uint64_t next_id_ = 1;
+};
+
+}  // namespace lbresolve::core

@@ -1,0 +1,89 @@
+// The whole of lbresolve under way, without I/O: operations, the queries they wait for, and their wake-ups.
+//
+// The driver performs what next() says (send this, open that) and feeds facts back (this arrived, that connected). The
+// same engine runs in tests under virtual time with simulated servers.
+#pragma once
+
+#include "core/answer_store.hpp"
+#include "core/deadlines.hpp"
+#include "core/dns_client.hpp"
+#include "core/operation.hpp"
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <span>
+#include <system_error>
+#include <unordered_map>
+#include <vector>
+
+namespace lbresolve::core {
+
+/// Thread-safety: one thread at a time.
+class engine {
+ public:
+  using operation_id = std::uint64_t;
+
+  /// @param answers must outlive the engine
+  /// @param late_answers how long a query that nobody waits for any more may still bring something for the cache
+  engine(answer_store& answers, duration late_answers) : answers_(&answers), late_answers_(late_answers) {}
+
+  /// New queries go to these upstreams.
+  void use(std::shared_ptr<upstreams> servers, const query_rules& rules) { client_.use(std::move(servers), rules); }
+
+  /// Takes `work` as it is: questions it has already asked are asked of the upstreams.
+  /// @param id not in use
+  void start(operation_id id, std::unique_ptr<operation> work, time_point now);
+  /// Makes the operation end as cancelled. Its sockets are closed by the actions that follow.
+  void cancel(operation_id id, time_point now);
+
+  void on_reply(std::uint64_t exchange, reply_match match, std::span<const std::uint8_t> bytes, time_point now) {
+    client_.on_reply(exchange, match, bytes, now);
+  }
+  void on_error(std::uint64_t exchange, std::error_code code, time_point now, random_source& random) {
+    client_.on_error(exchange, code, now, random);
+  }
+  void on_connected(operation_id id, std::size_t attempt, time_point now);
+  void on_failed(operation_id id, std::size_t attempt, std::error_code code, attempt_record::stage stage,
+                 time_point now);
+
+  struct action {
+    enum class kind : std::uint8_t {
+      send,     ///< dns.message to dns.server, as dns.exchange
+      abandon,  ///< dns.exchange at dns.server
+      open,     ///< connect `attempt` of `id` to `to`
+      close,    ///< the socket of `attempt` of `id`
+      finish,   ///< `id` is done; `work` has its outcome
+      wait,     ///< nothing before `until`
+    };
+    kind is = kind::wait;
+    dns_client::action dns;
+    operation_id id = 0;
+    std::size_t attempt = 0;
+    endpoint to;
+    std::unique_ptr<operation> work;
+    time_point until = never;
+  };
+  /// Exactly one action. Repeat until it is wait.
+  action next(time_point now, random_source& random);
+
+ private:
+  struct entry {
+    std::unique_ptr<operation> work;
+    deadlines<operation_id>::handle wake;
+    bool queued = false;
+  };
+  void wake(operation_id id, entry& e);
+  void ask(operation_id id, entry& e, const operation_action& a, time_point now);
+  void deliver(dns_client::action done, time_point now);
+  action finish(operation_id id, entry& e, time_point now);
+
+  answer_store* answers_;
+  duration late_answers_;
+  dns_client client_;
+  std::unordered_map<operation_id, entry> operations_;
+  std::deque<operation_id> ready_;
+  deadlines<operation_id> wakes_;
+};
+
+}  // namespace lbresolve::core

@@ -1,0 +1,16 @@
+// The part of a trace that a lookup writes.
+#pragma once
+
+#include "core/operation.hpp"
+
+#include <lbresolve/trace.hpp>
+
+namespace lbresolve::core {
+
+/// How a trace calls what `a` says.
+query_record::outcome outcome_of(const answer& a) noexcept;
+
+/// Adds how `q` was answered, to a trace that began at `since`.
+void tell(const question& q, const delivery& d, time_point since, time_point now, trace& story);
+
+}  // namespace lbresolve::core

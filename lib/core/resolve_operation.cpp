@@ -1,0 +1,87 @@
+#include "core/resolve_operation.hpp"
+
+#include "core/lookup_story.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace lbresolve::core {
+
+resolve_operation::resolve_operation(resolve_request request, std::shared_ptr<const system_settings> system,
+                                     time_point now)
+    : request_(std::move(request)),
+      start_(now),
+      lookup_(request_.lookup, std::move(system)),
+      story_(std::make_shared<trace>()) {
+  story_->target = request_.lookup.what.text;
+  story_->began = request_.began;
+  story_->queries = lookup_.at_hand();
+}
+
+operation_action resolve_operation::next(time_point now, random_source& random) {
+  using step = operation_action::kind;
+  if (cancelled_) return finish(now, random);
+  for (;;) {
+    const lookup::action a = lookup_.next();
+    switch (a.is) {
+      case lookup::action::kind::ask: return {.is = step::ask, .fresh = !request_.use_cache, .asked = *a.asked};
+      case lookup::action::kind::found:
+        if (!first_found_ && !a.what->addresses.empty()) first_found_ = now;
+        found_.insert(found_.end(), a.what->addresses.begin(), a.what->addresses.end());
+        continue;
+      case lookup::action::kind::none: continue;
+      case lookup::action::kind::done: return finish(now, random);
+      case lookup::action::kind::wait: break;
+    }
+    const time_point until =
+        std::min(request_.deadline, first_found_ ? *first_found_ + request_.sibling_wait : never);
+    if (now < until) return {.is = step::wait, .until = until};
+    timed_out_ = true;
+    return finish(now, random);
+  }
+}
+
+operation_action resolve_operation::finish(time_point now, random_source& random) {
+  story_->took = now - start_;
+  if (timed_out_ && first_found_) story_->notes.push_back("the other address family did not answer: not waited for");
+  std::vector<candidate> candidates;
+  candidates.reserve(found_.size());
+  for (const address& to : found_)
+    candidates.push_back({.endpoint = {to, request_.lookup.what.port.value_or(0)}, .source = request_.source_of(to)});
+  for (const candidate& c : order(std::move(candidates), request_.ordering, random)) ordered_.push_back(c.endpoint);
+  return {.is = operation_action::kind::done};
+}
+
+void resolve_operation::on_answer(const question& q, const delivery& d, time_point now) {
+  tell(q, d, start_, now, *story_);
+  lookup_.on_answer(q, d.what, d.expires);
+}
+
+void resolve_operation::on_unanswered(const query& q, time_point) { tell(q, start_, false, story_->queries); }
+
+error resolve_operation::failure() const {
+  const std::string& target = request_.lookup.what.text;
+  if (cancelled_) return error(make_error_code(errc::cancelled), "the lookup of " + target + " was cancelled", story_);
+  if (timed_out_) {
+    const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(story_->took).count();
+    return error(make_error_code(errc::timed_out),
+                 "no upstream answered for " + target + " within " + std::to_string(ms) + " ms", story_);
+  }
+  const error e = lookup_.failure();
+  return error(e.code(), e.message(), story_);
+}
+
+result<resolution> resolve_operation::outcome() {
+  if (ordered_.empty()) return failure();
+  const duration left = lookup_.expires() == never ? duration::zero() : lookup_.expires() - (start_ + story_->took);
+  const name& canonical = lookup_.canonical_name();
+  const std::string found_name =
+      lookup_.current_name().is_root() ? request_.lookup.what.host : lookup_.current_name().to_text();
+  return resolution{.name = found_name,
+                    .canonical_name = canonical.is_root() ? found_name : canonical.to_text(),
+                    .endpoints = std::move(ordered_),
+                    .ttl = std::max(std::chrono::duration_cast<std::chrono::seconds>(left), std::chrono::seconds{0}),
+                    .story = story_};
+}
+
+}  // namespace lbresolve::core

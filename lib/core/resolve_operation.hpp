@@ -1,0 +1,62 @@
+// A resolve under way: a lookup whose answers are collected and put in order.
+#pragma once
+
+#include "core/lookup.hpp"
+#include "core/operation.hpp"
+#include "core/order.hpp"
+
+#include <lbresolve/error.hpp>
+#include <lbresolve/resolver.hpp>
+#include <lbresolve/trace.hpp>
+
+#include <chrono>
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace lbresolve::core {
+
+struct resolve_request {
+  lookup_request lookup;
+  order_settings ordering;
+  bool use_cache = true;
+  time_point deadline = never;
+  duration sibling_wait = std::chrono::milliseconds{500};  ///< for the other family, once one has answered
+  source_lookup source_of;                                 ///< required
+  std::chrono::system_clock::time_point began;             ///< for people
+};
+
+/// Thread-safety: one thread at a time.
+class resolve_operation final : public operation {
+ public:
+  resolve_operation(resolve_request request, std::shared_ptr<const system_settings> system, time_point now);
+
+  operation_action next(time_point now, random_source& random) override;
+  void on_answer(const question& q, const delivery& d, time_point now) override;
+  void on_unanswered(const query& q, time_point now) override;
+  void on_connected(std::size_t, time_point) override {}
+  void on_failed(std::size_t, std::error_code, attempt_record::stage, time_point) override {}
+  void cancel(time_point) override { cancelled_ = true; }
+  std::optional<std::size_t> winner() const override { return std::nullopt; }
+  std::vector<question> pending() const override { return lookup_.pending(); }
+  std::vector<question> distrusted() const override { return {}; }
+
+  /// What was found, or why nothing was. Call once, when done.
+  result<resolution> outcome();
+
+ private:
+  operation_action finish(time_point now, random_source& random);
+  error failure() const;
+
+  resolve_request request_;
+  time_point start_;
+  lookup lookup_;
+  std::vector<address> found_;
+  std::optional<time_point> first_found_;
+  bool cancelled_ = false;
+  bool timed_out_ = false;
+  std::vector<endpoint> ordered_;
+  std::shared_ptr<trace> story_;
+};
+
+}  // namespace lbresolve::core

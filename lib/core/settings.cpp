@@ -1,0 +1,115 @@
+#include "core/settings.hpp"
+
+#include "core/quoted.hpp"
+
+#include <string>
+#include <utility>
+
+namespace lbresolve::core {
+
+using namespace std::chrono_literals;
+
+namespace {
+
+error bad(const std::string& sentence) { return error(make_error_code(errc::invalid_option), sentence); }
+
+std::optional<error> check_racing(const racing_options& r) {
+  if (r.resolution_delay < 0ms) return bad("racing.resolution_delay is negative: give 0 ms or more");
+  if (r.attempt_delay <= 0ms) return bad("racing.attempt_delay is not positive: give 10 ms or more");
+  if (r.first_family_count < 1) return bad("racing.first_family_count is under 1: give 1 or more");
+  if (r.max_live_attempts < 1) return bad("racing.max_live_attempts is under 1: give 1 or more");
+  if (r.late_answers < 0ms) return bad("racing.late_answers is negative: give 0 ms or more");
+  return std::nullopt;
+}
+
+std::optional<error> check_query(const query_options& q) {
+  if (q.timeout <= 0ms) return bad("query.timeout is not positive: give 1 ms or more");
+  if (q.try_timeout && *q.try_timeout <= 0ms) return bad("query.try_timeout is not positive: give 1 ms or more");
+  if (q.udp_payload_size < 512 || q.udp_payload_size > 4096)
+    return bad("query.udp_payload_size is " + std::to_string(q.udp_payload_size) + ": give 512 to 4096");
+  return std::nullopt;
+}
+
+}  // namespace
+
+result<settings> check(options chosen) {
+  settings s;
+  for (const std::string& text : chosen.servers) {
+    LBRESOLVE_TRY(server, parse_upstream(text));
+    s.servers.push_back(std::move(server));
+  }
+  if (const auto wrong = check_racing(chosen.racing)) return *wrong;
+  if (const auto wrong = check_query(chosen.query)) return *wrong;
+  if (chosen.query.client_subnet) {
+    s.subnet = client_subnet::parse(*chosen.query.client_subnet);
+    if (!s.subnet)
+      return bad("query.client_subnet " + quoted(*chosen.query.client_subnet) +
+                 " is not an address and a prefix length with zero host bits, as 192.0.2.0/24 is");
+  }
+  s.chosen = std::move(chosen);
+  return s;
+}
+
+result<void> check(const resolve_options& o) {
+  if (o.timeout <= 0ms) return bad("timeout is not positive: give 1 ms or more");
+  return BOOST_OUTCOME_V2_NAMESPACE::success();
+}
+
+result<void> check(const connect_options& o) {
+  if (o.timeout <= 0ms) return bad("timeout is not positive: give 1 ms or more");
+  if (o.attempt_delay && *o.attempt_delay <= 0ms) return bad("attempt_delay is not positive: give 10 ms or more");
+  return BOOST_OUTCOME_V2_NAMESPACE::success();
+}
+
+std::shared_ptr<upstreams> upstreams_for(const settings& s, const resolv_conf& system) {
+  std::vector<upstream> servers = s.servers;
+  if (servers.empty())
+    for (const endpoint& at : system.servers) servers.push_back(make_upstream(at));
+  const bool rotate = s.servers.empty() && system.rotate;
+  return std::make_shared<upstreams>(std::move(servers), rotate, s.chosen.query.hedge_delay);
+}
+
+// What resolv.conf says about time holds for the servers it names, not for those the user listed.
+query_rules query_rules_for(const settings& s, const resolv_conf& system) {
+  const query_options& q = s.chosen.query;
+  query_rules r{.timeout = q.timeout,
+                .udp_payload_size = q.udp_payload_size,
+                .randomize_case = q.randomize_case,
+                .subnet = s.subnet};
+  if (s.servers.empty()) {
+    if (system.timeout) r.try_timeout = *system.timeout;
+    if (system.attempts) r.passes = *system.attempts;
+    r.force_tcp = system.use_tcp;
+  }
+  if (q.try_timeout) r.try_timeout = *q.try_timeout;
+  return r;
+}
+
+lookup_request lookup_for(const settings& s, target what, std::optional<families> wanted, bool search, bool https,
+                          const resolv_conf& system, bool has_ipv6) {
+  const families f = wanted.value_or(s.chosen.families);
+  lookup_request r{.search = search, .ask_aaaa = (has_ipv6 || s.chosen.ask_unroutable) && !system.no_aaaa};
+  if (https) r.types.push_back(rr_type::https);  // RFC 8305 section 3, and HEv3: in this order
+  if (f != families::ipv4_only) r.types.push_back(rr_type::aaaa);
+  if (f != families::ipv6_only) r.types.push_back(rr_type::a);
+  r.what = std::move(what);
+  return r;
+}
+
+race_settings racing_for(const settings& s, const connect_options& o, bool has_ipv6, time_point now) {
+  const racing_options& r = s.chosen.racing;
+  return {.resolution_delay = r.resolution_delay,
+          .attempt_delay = o.attempt_delay.value_or(r.attempt_delay),
+          .first_family_count = r.first_family_count,
+          .max_live_attempts = static_cast<std::size_t>(r.max_live_attempts),
+          .replace_after = r.replace_after,
+          .policy = o.policy.value_or(s.chosen.policy),
+          .awaited = has_ipv6 ? family::ipv6 : family::ipv4,
+          .deadline = now + o.timeout};
+}
+
+order_settings ordering_for(const settings& s) {
+  return {.policy = s.chosen.policy, .first_family_count = s.chosen.racing.first_family_count};
+}
+
+}  // namespace lbresolve::core

@@ -1,0 +1,41 @@
+// The public options, checked, and what they mean for each core.
+#pragma once
+
+#include "core/connect_operation.hpp"
+#include "core/query.hpp"
+#include "core/resolve_operation.hpp"
+#include "core/resolv_conf.hpp"
+#include "core/upstreams.hpp"
+
+#include <lbresolve/options.hpp>
+
+#include <memory>
+#include <optional>
+#include <vector>
+
+namespace lbresolve::core {
+
+/// Options that can be used.
+struct settings {
+  options chosen;
+  std::vector<upstream> servers;           ///< empty: the system's
+  std::optional<client_subnet> subnet;
+};
+
+/// Reads servers and subnet, and checks ranges. The sentence of an error names the option.
+result<settings> check(options chosen);
+/// The same for the settings of one call.
+result<void> check(const resolve_options& o);
+result<void> check(const connect_options& o);
+
+/// The upstreams to ask: those chosen, or the system's in their order.
+std::shared_ptr<upstreams> upstreams_for(const settings& s, const resolv_conf& system);
+query_rules query_rules_for(const settings& s, const resolv_conf& system);
+
+/// What to ask for. @param has_ipv6 whether this host has an IPv6 address that reaches beyond itself
+lookup_request lookup_for(const settings& s, target what, std::optional<families> wanted, bool search, bool https,
+                          const resolv_conf& system, bool has_ipv6);
+race_settings racing_for(const settings& s, const connect_options& o, bool has_ipv6, time_point now);
+order_settings ordering_for(const settings& s);
+
+}  // namespace lbresolve::core

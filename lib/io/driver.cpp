@@ -1,0 +1,178 @@
+#include "io/driver.hpp"
+
+#include "io/clock.hpp"
+#include "io/do53.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace lbresolve::io {
+
+using stage = attempt_record::stage;
+
+/// A socket that is being connected.
+class driver::attempt final : public event_loop::watcher {
+ public:
+  attempt(driver& owner, operation_id id, std::size_t number, const endpoint& to, unique_fd fd)
+      : owner_(owner), id_(id), number_(number), to_(to), fd_(std::move(fd)) {}
+  ~attempt() {
+    if (fd_) owner_.loop_.unwatch(fd_.get());
+  }
+  attempt(const attempt&) = delete;
+  attempt& operator=(const attempt&) = delete;
+
+  std::error_code watch() { return owner_.loop_.watch(fd_.get(), false, true, *this); }
+  unique_fd take() {
+    owner_.loop_.unwatch(fd_.get());
+    return std::move(fd_);
+  }
+  void on_ready(bool, bool) override {
+    owner_.loop_.unwatch(fd_.get());
+    owner_.settle(id_, number_, connect_result(fd_.get(), to_));
+  }
+
+ private:
+  driver& owner_;
+  operation_id id_;
+  std::size_t number_;
+  endpoint to_;
+  unique_fd fd_;
+};
+
+driver::driver(event_loop& loop, core::answer_store& answers, core::duration late_answers)
+    : loop_(loop), timer_(loop, *this), engine_(answers, late_answers) {}
+
+driver::~driver() = default;
+
+void driver::use(std::shared_ptr<core::upstreams> servers, const core::query_rules& rules) {
+  servers_ = servers;
+  for (auto& c : channels_) {
+    c->wanted = false;
+    for (std::size_t i = 0; i < servers->size(); ++i) c->wanted = c->wanted || (*servers)[i].at == c->at;
+  }
+  drop_unwanted_channels();
+  engine_.use(std::move(servers), rules);
+}
+
+void driver::start(operation_id id, std::unique_ptr<core::operation> work, connector_settings settings, finished done) {
+  operations_.emplace(id, connecting{std::move(settings), std::move(done), {}});
+  engine_.start(id, std::move(work), io::now());
+  pump();
+}
+
+void driver::cancel(operation_id id) {
+  engine_.cancel(id, io::now());
+  pump();
+}
+
+void driver::on_reply(std::uint64_t exchange, core::reply_match kind, std::span<const std::uint8_t> bytes) {
+  if (kind != core::reply_match::other_case) exchange_ended(exchange);
+  engine_.on_reply(exchange, kind, bytes, io::now());
+  pump();
+}
+
+void driver::on_error(std::uint64_t exchange, std::error_code code) {
+  exchange_ended(exchange);
+  engine_.on_error(exchange, code, io::now(), random_);
+  pump();
+}
+
+void driver::settle(operation_id id, std::size_t number, std::error_code failed) {
+  if (failed) {
+    operations_.at(id).attempts[number].reset();
+    engine_.on_failed(id, number, failed, stage::connect, io::now());
+  } else {
+    engine_.on_connected(id, number, io::now());
+  }
+  pump();
+}
+
+// Facts that come in while an action is performed (a socket that fails at once) are taken up by the loop that is
+// already running.
+void driver::pump() {
+  if (std::exchange(pumping_, true)) return;
+  for (;;) {
+    core::engine::action a = engine_.next(io::now(), random_);
+    if (a.is == core::engine::action::kind::wait) {
+      timer_.set(a.until);
+      break;
+    }
+    perform(a);
+  }
+  pumping_ = false;
+}
+
+void driver::perform(core::engine::action& a) {
+  switch (a.is) {
+    case core::engine::action::kind::send: return send(a.dns);
+    case core::engine::action::kind::abandon: return abandon(a.dns);
+    case core::engine::action::kind::open: return open(a.id, a.attempt, a.to);
+    case core::engine::action::kind::close: return close(a.id, a.attempt);
+    case core::engine::action::kind::finish: return finish(a.id, std::move(a.work));
+    case core::engine::action::kind::wait: return;
+  }
+}
+
+void driver::send(const core::dns_client::action& a) {
+  channel& c = channel_to(a.server->at);
+  exchanges_.emplace(a.exchange, &c);
+  ++c.open;
+  c.way->send(a.exchange, a.over, a.message);
+}
+
+void driver::abandon(const core::dns_client::action& a) {
+  const auto at = exchanges_.find(a.exchange);
+  if (at == exchanges_.end()) return;
+  at->second->way->abandon(a.exchange);
+  exchange_ended(a.exchange);
+}
+
+void driver::exchange_ended(std::uint64_t exchange) {
+  const auto at = exchanges_.find(exchange);
+  if (at == exchanges_.end()) return;
+  --at->second->open;
+  exchanges_.erase(at);
+}
+
+driver::channel& driver::channel_to(const endpoint& at) {
+  for (auto& c : channels_)
+    if (c->at == at) return *c;
+  channels_.push_back(std::make_unique<channel>());
+  channel& c = *channels_.back();
+  c.at = at;
+  c.way = std::make_unique<do53>(loop_, random_, at, *this);
+  return c;
+}
+
+void driver::drop_unwanted_channels() {
+  std::erase_if(channels_, [](const std::unique_ptr<channel>& c) { return !c->wanted && c->open == 0; });
+}
+
+void driver::open(operation_id id, std::size_t number, const endpoint& to) {
+  connecting& o = operations_.at(id);
+  attempt_socket begun = begin_connect(to, o.settings);
+  if (o.attempts.size() <= number) o.attempts.resize(number + 1);
+  if (!begun.failed && !begun.connected) {
+    o.attempts[number] = std::make_unique<attempt>(*this, id, number, to, std::move(begun.fd));
+    begun.failed = o.attempts[number]->watch();
+    if (!begun.failed) return;
+    o.attempts[number].reset();
+    begun.stage = stage::socket;
+  }
+  if (begun.failed) return engine_.on_failed(id, number, begun.failed, begun.stage, io::now());
+  o.attempts[number] = std::make_unique<attempt>(*this, id, number, to, std::move(begun.fd));
+  engine_.on_connected(id, number, io::now());
+}
+
+void driver::close(operation_id id, std::size_t number) { operations_.at(id).attempts[number].reset(); }
+
+void driver::finish(operation_id id, std::unique_ptr<core::operation> work) {
+  const auto at = operations_.find(id);
+  connecting o = std::move(at->second);
+  operations_.erase(at);
+  unique_fd winner;
+  if (const auto number = work->winner()) winner = o.attempts[*number]->take();
+  o.done(std::move(work), std::move(winner));
+}
+
+}  // namespace lbresolve::io

@@ -1,0 +1,82 @@
+// Performs what the engine says, and feeds back what happened.
+#pragma once
+
+#include "core/engine.hpp"
+#include "io/connector.hpp"
+#include "io/event_loop.hpp"
+#include "io/system_random.hpp"
+#include "io/transport.hpp"
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <vector>
+
+namespace lbresolve::io {
+
+/// Everything here runs on the thread of its event loop.
+class driver final : public transport_events, private event_loop::timer_handler {
+ public:
+  using operation_id = core::engine::operation_id;
+
+  /// Called once an operation is done, with the socket of its winning attempt where it has one. It may destroy nothing
+  /// of the driver's; it may post to the loop.
+  using finished = std::function<void(std::unique_ptr<core::operation> work, unique_fd winner)>;
+
+  /// @param loop, answers must outlive the driver.
+  driver(event_loop& loop, core::answer_store& answers, core::duration late_answers);
+  ~driver();
+  driver(const driver&) = delete;
+  driver& operator=(const driver&) = delete;
+
+  /// New queries go to these upstreams. Channels to others stay until what they do is done.
+  void use(std::shared_ptr<core::upstreams> servers, const core::query_rules& rules);
+
+  void start(operation_id id, std::unique_ptr<core::operation> work, connector_settings settings, finished done);
+
+  /// Ends `id` as cancelled; its `finished` is still called.
+  void cancel(operation_id id);
+
+  void on_reply(std::uint64_t exchange, core::reply_match kind, std::span<const std::uint8_t> bytes) override;
+  void on_error(std::uint64_t exchange, std::error_code code) override;
+
+ private:
+  class attempt;
+  struct connecting {
+    connector_settings settings;
+    finished done;
+    std::vector<std::unique_ptr<attempt>> attempts;  // by attempt number; null once closed
+  };
+  struct channel {
+    endpoint at;
+    std::unique_ptr<query_channel> way;
+    std::size_t open = 0;                            // exchanges
+    bool wanted = true;                              // by the upstreams in use
+  };
+
+  void on_timer() override { pump(); }
+  void pump();
+  void perform(core::engine::action& a);
+  void send(const core::dns_client::action& a);
+  void abandon(const core::dns_client::action& a);
+  void open(operation_id id, std::size_t number, const endpoint& to);
+  void close(operation_id id, std::size_t number);
+  void finish(operation_id id, std::unique_ptr<core::operation> work);
+  void settle(operation_id id, std::size_t number, std::error_code failed);
+  channel& channel_to(const endpoint& at);
+  void exchange_ended(std::uint64_t exchange);
+  void drop_unwanted_channels();
+
+  event_loop& loop_;
+  event_loop::timer timer_;
+  system_random random_;
+  core::engine engine_;
+  std::shared_ptr<core::upstreams> servers_;
+  std::vector<std::unique_ptr<channel>> channels_;
+  std::unordered_map<std::uint64_t, channel*> exchanges_;
+  std::unordered_map<operation_id, connecting> operations_;
+  bool pumping_ = false;
+};
+
+}  // namespace lbresolve::io

@@ -1,0 +1,274 @@
+#include "resolver_impl.hpp"
+
+#include "core/target.hpp"
+#include "io/clock.hpp"
+#include "io/system_random.hpp"
+
+#include <condition_variable>
+#include <optional>
+#include <system_error>
+#include <utility>
+
+namespace lbresolve {
+
+namespace {
+
+/// Where a thread waits for what the loop's thread brings it.
+template <class T>
+class mailbox {
+ public:
+  void put(result<T> value) {
+    {
+      const std::lock_guard lock(mutex_);
+      if (!value_) value_.emplace(std::move(value));
+    }
+    arrived_.notify_one();
+  }
+  result<T> take() {
+    std::unique_lock lock(mutex_);
+    arrived_.wait(lock, [this] { return value_.has_value(); });
+    return std::move(*value_);
+  }
+  bool has_mail() {
+    const std::lock_guard lock(mutex_);
+    return value_.has_value();
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable arrived_;
+  std::optional<result<T>> value_;
+};
+
+core::random_source& thread_random() {
+  thread_local io::system_random random;
+  return random;
+}
+
+std::uint64_t hash_seed() { return thread_random().next(); }
+
+result<resolution> conclude_resolve(core::operation& work) {
+  return static_cast<core::resolve_operation&>(work).outcome();
+}
+
+result<connection> conclude_connect(core::operation& work, io::unique_fd winner) {
+  auto& c = static_cast<core::connect_operation&>(work);
+  if (!winner) return c.failure();
+  auto story = c.story();
+  const endpoint peer = story->attempts[*c.winner()].endpoint;
+  return connection(winner.release(), peer, std::move(story));
+}
+
+}  // namespace
+
+resolver::impl::impl(core::settings s, std::unique_ptr<io::event_loop> loop)
+    : settings_(std::move(s)),
+      config_(settings_.chosen.resolv_conf, settings_.chosen.hosts),
+      cache_(settings_.chosen.cache, hash_seed()),
+      loop_(std::move(loop)) {
+  driver_ = std::make_unique<io::driver>(*loop_, cache_, settings_.chosen.racing.late_answers);
+}
+
+// ---- What is asked for --------------------------------------------------------------------------------------------
+
+result<std::unique_ptr<core::resolve_operation>> resolver::impl::prepare(
+    std::string_view target, const resolve_options& o, std::shared_ptr<const core::system_settings>& system) {
+  LBRESOLVE_TRY(what, core::parse_target(target, false));
+  BOOST_OUTCOME_TRYV(core::check(o));
+  const core::time_point now = io::now();
+  system = config_.current(now);
+  core::resolve_request r{.lookup = core::lookup_for(settings_, std::move(what), o.families, o.search, false,
+                                                     system->dns, sources_.has_ipv6(now)),
+                          .ordering = core::ordering_for(settings_),
+                          .use_cache = o.use_cache,
+                          .deadline = now + o.timeout,
+                          .sibling_wait = o.sibling_wait,
+                          .source_of = [this](const address& to) { return sources_.source_of(to, io::now()); },
+                          .began = std::chrono::system_clock::now()};
+  return std::make_unique<core::resolve_operation>(std::move(r), system, now);
+}
+
+result<std::unique_ptr<core::connect_operation>> resolver::impl::prepare(
+    std::string_view target, const connect_options& o, std::shared_ptr<const core::system_settings>& system) {
+  LBRESOLVE_TRY(what, core::parse_target(target, true));
+  BOOST_OUTCOME_TRYV(core::check(o));
+  const core::time_point now = io::now();
+  system = config_.current(now);
+  const bool has_ipv6 = sources_.has_ipv6(now);
+  core::connect_request r{.lookup = core::lookup_for(settings_, std::move(what), o.families, o.search,
+                                                     o.https_records, system->dns, has_ipv6),
+                          .racing = core::racing_for(settings_, o, has_ipv6, now),
+                          .use_cache = o.use_cache,
+                          .source_address = o.source_address,
+                          .began = std::chrono::system_clock::now()};
+  if (o.interface.empty())
+    r.source_of = [this](const address& to) { return sources_.source_of(to, io::now()); };
+  else
+    r.source_of = [name = o.interface](const address& to) { return io::source_addresses::source_of(to, name); };
+  return std::make_unique<core::connect_operation>(std::move(r), system, now);
+}
+
+// ---- Calls that block ---------------------------------------------------------------------------------------------
+
+result<resolution> resolver::impl::resolve(std::string_view target, const resolve_options& o) {
+  job j;
+  LBRESOLVE_TRY(work, prepare(target, o, j.system));
+  j.work = std::move(work);
+  return wait_for<resolution>(
+      std::move(j), [](core::operation& done, io::unique_fd) { return conclude_resolve(done); }, "lookup");
+}
+
+result<connection> resolver::impl::connect(std::string_view target, const connect_options& o) {
+  job j;
+  LBRESOLVE_TRY(work, prepare(target, o, j.system));
+  j.sockets = {o.source_address, o.interface, o.hook};
+  auto here = io::run_blocking(*work, j.sockets, cache_, thread_random(), stopping_);
+  if (here.done) return conclude_connect(*work, std::move(here.winner));
+  j.work = std::move(work);
+  return wait_for<connection>(std::move(j), conclude_connect, "connect");
+}
+
+template <class T>
+result<T> resolver::impl::wait_for(job j, std::function<result<T>(core::operation&, io::unique_fd)> conclude,
+                                   const char* what) {
+  const std::string name(what);
+  if (on_loop_thread())
+    return error(make_error_code(errc::unsupported), "a blocking " + name + " inside a callback would wait for itself: use async_" +
+                                                         (name == "lookup" ? "resolve" : name));
+  auto box = std::make_shared<mailbox<T>>();
+  j.done = [box, conclude = std::move(conclude)](std::unique_ptr<core::operation> done, io::unique_fd winner) {
+    box->put(conclude(*done, std::move(winner)));
+  };
+  const operation begun = begin(std::move(j), [box, name] {
+    box->put(error(make_error_code(errc::cancelled), "the resolver was destroyed during the " + name));
+  });
+  if (!begun) return error(make_error_code(errc::local_resources), "the resolver's thread could not be started");
+  while (settings_.chosen.loop == loop::caller && !box->has_mail()) run_loop_once(std::chrono::milliseconds{50});
+  return box->take();
+}
+
+// ---- Calls with a callback ----------------------------------------------------------------------------------------
+
+operation resolver::impl::async_resolve(std::string_view target, const resolve_options& o, resolve_callback done) {
+  job j;
+  auto work = prepare(target, o, j.system);
+  if (!work) return report([done = std::move(done), e = work.error()] { done(e); });
+  j.work = std::move(work).value();
+  j.done = [done = std::move(done)](std::unique_ptr<core::operation> finished_work, io::unique_fd) {
+    done(conclude_resolve(*finished_work));
+  };
+  return begin(std::move(j), nullptr);
+}
+
+operation resolver::impl::async_connect(std::string_view target, const connect_options& o, connect_callback done) {
+  job j;
+  auto work = prepare(target, o, j.system);
+  if (!work) return report([done = std::move(done), e = work.error()] { done(e); });
+  j.work = std::move(work).value();
+  j.sockets = {o.source_address, o.interface, o.hook};
+  j.done = [done = std::move(done)](std::unique_ptr<core::operation> finished_work, io::unique_fd winner) {
+    done(conclude_connect(*finished_work, std::move(winner)));
+  };
+  return begin(std::move(j), nullptr);
+}
+
+// A call that failed before it became an operation is reported from the loop like all others.
+operation resolver::impl::report(std::function<void()> f) {
+  job j;
+  j.done = [f = std::move(f)](std::unique_ptr<core::operation>, io::unique_fd) { f(); };
+  return begin(std::move(j), nullptr);
+}
+
+bool resolver::impl::cancel(operation which) noexcept {
+  if (!claim(which.id)) return false;
+  loop_->post([this, which] { driver_->cancel(which.id); });
+  return true;
+}
+
+// ---- The loop -----------------------------------------------------------------------------------------------------
+
+operation resolver::impl::begin(job j, std::function<void()> on_shut_down) {
+  id number = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_ || !start_thread()) return {};
+    number = ++last_id_;
+    calls_.emplace(number, std::move(on_shut_down));
+  }
+  j.number = number;
+  loop_->post([this, shared = std::make_shared<job>(std::move(j))] { run(*shared); });
+  return {number};
+}
+
+// Whoever takes a call out of the table decides what becomes of it: its end, a cancel, or the shut-down.
+bool resolver::impl::claim(id number) {
+  const std::lock_guard lock(mutex_);
+  return calls_.erase(number) != 0;
+}
+
+void resolver::impl::run(job& j) {
+  auto finish = [this, number = j.number, done = std::move(j.done)](std::unique_ptr<core::operation> work,
+                                                                     io::unique_fd winner) noexcept {
+    if (claim(number)) done(std::move(work), std::move(winner));
+  };
+  if (!j.work) return finish(nullptr, {});
+  use_upstreams(j.system);
+  driver_->start(j.number, std::move(j.work), std::move(j.sockets), std::move(finish));
+}
+
+void resolver::impl::use_upstreams(const std::shared_ptr<const core::system_settings>& system) {
+  if (applied_ == system) return;
+  const bool changed = !applied_ || (settings_.servers.empty() && applied_->dns != system->dns);
+  applied_ = system;
+  if (!changed) return;
+  driver_->use(core::upstreams_for(settings_, system->dns), core::query_rules_for(settings_, system->dns));
+  cache_.forget_failures();
+}
+
+bool resolver::impl::start_thread() {
+  if (settings_.chosen.loop == loop::caller || thread_started_) return true;
+  try {
+    thread_ = std::thread([self = shared_from_this()] { self->thread_main(); });
+  } catch (const std::system_error&) {
+    return false;
+  }
+  return thread_started_ = true;
+}
+
+void resolver::impl::thread_main() {
+  loop_thread_ = std::this_thread::get_id();
+  while (!stopping_) loop_->run_once(std::nullopt);
+}
+
+void resolver::impl::run_loop_once(std::optional<core::duration> max_wait) {
+  const std::lock_guard lock(run_mutex_);
+  loop_thread_ = std::this_thread::get_id();
+  loop_->run_once(max_wait);
+  loop_thread_ = std::thread::id();
+}
+
+int resolver::impl::fd() const { return settings_.chosen.loop == loop::caller ? loop_->fd() : -1; }
+
+void resolver::impl::process(std::chrono::milliseconds max_wait) {
+  if (settings_.chosen.loop != loop::caller || on_loop_thread() || stopping_) return;
+  run_loop_once(max_wait.count() < 0 ? std::nullopt : std::optional<core::duration>(max_wait));
+}
+
+void resolver::impl::shut_down() noexcept {
+  std::unordered_map<id, std::function<void()>> calls;
+  std::thread thread;
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+    calls.swap(calls_);
+    thread.swap(thread_);
+  }
+  for (auto& [number, on_shut_down] : calls)
+    if (on_shut_down) on_shut_down();
+  if (!thread.joinable()) return;
+  if (thread.get_id() == std::this_thread::get_id()) return thread.detach();  // destroyed inside a callback
+  loop_->post([] {});                                                         // wakes it
+  thread.join();
+}
+
+}  // namespace lbresolve

@@ -1,0 +1,88 @@
+// What stands behind a resolver: the shared facts, the loop, and the calls under way.
+#pragma once
+
+#include "core/settings.hpp"
+#include "io/blocking_race.hpp"
+#include "io/driver.hpp"
+#include "io/event_loop.hpp"
+#include "io/shared_cache.hpp"
+#include "io/source_addresses.hpp"
+#include "io/system_config.hpp"
+
+#include <lbresolve/resolver.hpp>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <thread>
+#include <unordered_map>
+
+namespace lbresolve {
+
+/// Kept alive by its resolver, by calls that block in it, and by its own thread: the last one to leave destroys it.
+class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
+ public:
+  impl(core::settings s, std::unique_ptr<io::event_loop> loop);
+
+  result<resolution> resolve(std::string_view target, const resolve_options& o);
+  result<connection> connect(std::string_view target, const connect_options& o);
+  operation async_resolve(std::string_view target, const resolve_options& o, resolve_callback done);
+  operation async_connect(std::string_view target, const connect_options& o, connect_callback done);
+  bool cancel(operation which) noexcept;
+  int fd() const;
+  void process(std::chrono::milliseconds max_wait);
+  void clear_cache() { cache_.clear(); }
+
+  /// Ends everything: callbacks are dropped, blocking calls end as cancelled, the thread ends.
+  void shut_down() noexcept;
+
+ private:
+  using id = core::engine::operation_id;
+  using finished = io::driver::finished;
+
+  /// Work for the loop: an operation, or a call that failed before it became one.
+  struct job {
+    id number = 0;
+    std::unique_ptr<core::operation> work;
+    std::shared_ptr<const core::system_settings> system;
+    io::connector_settings sockets;
+    finished done;
+  };
+
+  result<std::unique_ptr<core::resolve_operation>> prepare(std::string_view target, const resolve_options& o,
+                                                           std::shared_ptr<const core::system_settings>& system);
+  result<std::unique_ptr<core::connect_operation>> prepare(std::string_view target, const connect_options& o,
+                                                           std::shared_ptr<const core::system_settings>& system);
+  operation begin(job j, std::function<void()> on_shut_down);
+  operation report(std::function<void()> f);
+  bool claim(id number);
+  void run(job& j);
+  void use_upstreams(const std::shared_ptr<const core::system_settings>& system);
+  bool start_thread();
+  void thread_main();
+  bool on_loop_thread() const { return loop_thread_.load() == std::this_thread::get_id(); }
+  void run_loop_once(std::optional<core::duration> max_wait);
+  template <class T>
+  result<T> wait_for(job j, std::function<result<T>(core::operation&, io::unique_fd)> conclude, const char* what);
+
+  const core::settings settings_;
+  io::system_config config_;
+  io::shared_cache cache_;
+  io::source_addresses sources_;
+  std::atomic<bool> stopping_{false};
+
+  std::mutex mutex_;                                         // guards the next four
+  std::unordered_map<id, std::function<void()>> calls_;      // not yet claimed; what to do at shut-down
+  id last_id_ = 0;
+  std::thread thread_;
+  bool thread_started_ = false;
+
+  std::mutex run_mutex_;                                     // loop::caller: one thread runs the loop at a time
+  std::atomic<std::thread::id> loop_thread_{};               // who runs the loop now
+  std::unique_ptr<io::event_loop> loop_;
+  std::shared_ptr<const core::system_settings> applied_;     // of the loop's thread: whose upstreams are in use
+  std::unique_ptr<io::driver> driver_;                       // of the loop's thread
+};
+
+}  // namespace lbresolve
