@@ -1,1 +1,82 @@
-int main() {}
+#include "cli/arguments.hpp"
+#include "cli/connect_command.hpp"
+#include "cli/exit_code.hpp"
+#include "cli/output.hpp"
+#include "cli/resolve_command.hpp"
+#include "cli/terminal.hpp"
+#include "cli/wakeup.hpp"
+
+#include <lbresolve/resolver.hpp>
+#include <lbresolve/version.hpp>
+
+#include <fmt/format.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <exception>
+#include <span>
+#include <system_error>
+
+namespace lbresolve::cli {
+namespace {
+
+/// A closed standard stream would become the first socket. Opened the wrong way round, so that its use still fails.
+void occupy_standard_streams() {
+  for (const int fd : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}) {
+    if (fcntl(fd, F_GETFD) != -1) continue;
+    if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd) return;
+  }
+}
+
+exit_code run(const arguments& args, output& out) {
+  if (args.what == arguments::command::help) {
+    out.write(help_text());
+    return exit_code::ok;
+  }
+  if (args.what == arguments::command::version) {
+    out.write(fmt::format("lbresolve {}\n", version()));
+    return exit_code::ok;
+  }
+  if (!wakeup::prepare()) {
+    complain("this process is out of descriptors");
+    return exit_code::other;
+  }
+  result<resolver> made = resolver::create(args.resolver_options());
+  if (!made) {
+    complain(made.error().message());
+    return exit_code_of(made.error());
+  }
+  const terminal to = terminal::of_stdout(args.color);
+  return args.what == arguments::command::connect ? run_connect(args, made.value(), to, out)
+                                                  : run_resolve(args, made.value(), to, out);
+}
+
+exit_code main_of(std::span<const char* const> argv) {
+  occupy_standard_streams();
+  std::signal(SIGPIPE, SIG_IGN);  // a reader that has gone is an error of write(), and no reason to die in a socket
+  const auto parsed = parse_arguments(argv);
+  if (const auto* wrong = std::get_if<usage_error>(&parsed)) {
+    complain(wrong->sentence + "; try lbresolve --help");
+    return exit_code::usage;
+  }
+  output out;
+  const exit_code code = run(std::get<arguments>(parsed), out);
+  if (!out.failed()) return code;
+  complain("cannot write the output: " + std::generic_category().message(out.error()));
+  return exit_code::write_failed;
+}
+
+}  // namespace
+}  // namespace lbresolve::cli
+
+int main(int argc, char** argv) {
+  try {
+    const std::span<const char* const> all(argv, static_cast<std::size_t>(argc));
+    return static_cast<int>(lbresolve::cli::main_of(all.empty() ? all : all.subspan(1)));
+  } catch (const std::exception& e) {
+    lbresolve::cli::complain(e.what());
+    return static_cast<int>(lbresolve::cli::exit_code::other);
+  }
+}

@@ -1,0 +1,240 @@
+#include "cli/arguments.hpp"
+
+#include "cli/duration.hpp"
+
+#include <fmt/format.h>
+#include <CLI/CLI.hpp>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <functional>
+#include <utility>
+
+namespace lbresolve::cli {
+namespace {
+
+/// What CLI11 collects, as typed. The words between the options are read here: an address in brackets is a list to
+/// CLI11, and @server may stand anywhere.
+struct raw_arguments {
+  bool help = false, version = false, v4 = false, v6 = false;
+  bool no_cache = false, no_search = false, https = false, trace = false;
+  std::string timeout, attempt_delay, policy, count, parallel, source, interface, subnet, resolv_conf, hosts, format,
+      color;
+  /// With the number of words before it, for its place among the @servers.
+  std::vector<std::pair<std::size_t, std::string>> servers;
+};
+
+void declare(CLI::App& app, raw_arguments& raw) {
+  app.set_help_flag();
+  app.allow_extras();
+  app.add_flag("-h,--help", raw.help);
+  app.add_flag("-V,--version", raw.version);
+  app.add_flag("-4", raw.v4);
+  app.add_flag("-6", raw.v6);
+  app.add_flag("--no-cache", raw.no_cache);
+  app.add_flag("--no-search", raw.no_search);
+  app.add_flag("--https", raw.https);
+  app.add_flag("--trace", raw.trace);
+  const std::array<std::pair<const char*, std::string*>, 12> values{{{"--timeout", &raw.timeout},
+                                                                     {"--attempt-delay", &raw.attempt_delay},
+                                                                     {"--policy", &raw.policy},
+                                                                     {"--count", &raw.count},
+                                                                     {"--parallel", &raw.parallel},
+                                                                     {"--source", &raw.source},
+                                                                     {"--interface", &raw.interface},
+                                                                     {"--subnet", &raw.subnet},
+                                                                     {"--resolv-conf", &raw.resolv_conf},
+                                                                     {"--hosts", &raw.hosts},
+                                                                     {"--format", &raw.format},
+                                                                     {"--color", &raw.color}}};
+  for (const auto& [name, into] : values) app.add_option(name, *into)->take_last();
+  // Each value through a callback: CLI11 would split "[::1]" as a list.
+  app.add_option_function<std::string>(
+         "--server", [&](const std::string& s) { raw.servers.emplace_back(app.remaining().size(), s); })
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
+      ->trigger_on_parse();
+}
+
+using arguments_or_error = std::variant<arguments, usage_error>;
+
+/// Checks one value after the other; the first complaint stays.
+class reader {
+ public:
+  explicit reader(const CLI::App& app) : app_(app) {}
+
+  void complain(std::string sentence) {
+    if (!complaint_) complaint_ = usage_error{std::move(sentence)};
+  }
+
+  bool given(const char* option) const { return app_.count(option) > 0; }
+
+  void duration(const char* option, const std::string& text, std::chrono::milliseconds unit,
+                std::optional<std::chrono::milliseconds>& into) {
+    if (!given(option)) return;
+    into = parse_duration(text, unit);
+    if (!into) complain(fmt::format("{} \"{}\" is not a time such as 250ms or 1.5s", option, text));
+  }
+
+  void number(const char* option, const std::string& text, int most, const std::function<void(int)>& into) {
+    if (!given(option)) return;
+    int value = 0;
+    const auto [end, problem] = std::from_chars(text.data(), text.data() + text.size(), value);
+    if (problem != std::errc{} || end != text.data() + text.size() || value < 1 || value > most) {
+      return complain(fmt::format("{} \"{}\" is not a number from 1 to {}", option, text, most));
+    }
+    into(value);
+  }
+
+  template <class T, std::size_t N>
+  void word(const char* option, const std::string& text, const std::array<std::pair<const char*, T>, N>& known,
+            const std::function<void(T)>& into) {
+    if (!given(option)) return;
+    std::string names;
+    for (std::size_t i = 0; i < N; ++i) {
+      if (text == known[i].first) return into(known[i].second);
+      names += fmt::format("{}{}", i == 0 ? "" : i + 1 == N ? " or " : ", ", known[i].first);
+    }
+    complain(fmt::format("{} \"{}\" is not {}", option, text, names));
+  }
+
+  /// A value that may be any text but none.
+  void text(const char* option, const std::string& value, const std::function<void(const std::string&)>& into) {
+    if (!given(option)) return;
+    if (value.empty()) return complain(fmt::format("{} needs a value", option));
+    into(value);
+  }
+
+  const std::optional<usage_error>& complaint() const { return complaint_; }
+
+ private:
+  const CLI::App& app_;
+  std::optional<usage_error> complaint_;
+};
+
+void read_values(reader& in, const raw_arguments& raw, arguments& out) {
+  in.duration("--timeout", raw.timeout, std::chrono::seconds(1), out.timeout);
+  in.duration("--attempt-delay", raw.attempt_delay, std::chrono::milliseconds(1), out.attempt_delay);
+  in.number("--count", raw.count, 1'000'000, [&](int n) { out.count = n; });
+  in.number("--parallel", raw.parallel, 1'000, [&](int n) { out.parallel = n; });
+  in.word<lbresolve::policy, 2>("--policy", raw.policy, {{{"in_order", policy::in_order}, {"random", policy::random}}},
+                                [&](policy p) { out.policy = p; });
+  in.word<output_format, 3>(
+      "--format", raw.format,
+      {{{"table", output_format::table}, {"short", output_format::short_text}, {"json", output_format::json}}},
+      [&](output_format f) { out.format = f; });
+  in.word<color_choice, 3>(
+      "--color", raw.color,
+      {{{"auto", color_choice::automatic}, {"always", color_choice::always}, {"never", color_choice::never}}},
+      [&](color_choice c) { out.color = c; });
+  in.text("--source", raw.source, [&](const std::string& s) {
+    out.source = address::parse(s);
+    if (!out.source) in.complain(fmt::format("--source \"{}\" is not an IP address", s));
+  });
+  in.text("--interface", raw.interface, [&](const std::string& s) { out.interface = s; });
+  in.text("--subnet", raw.subnet, [&](const std::string& s) { out.subnet = s; });
+  in.text("--resolv-conf", raw.resolv_conf, [&](const std::string& s) { out.resolv_conf = s; });
+  if (in.given("--hosts")) out.hosts = raw.hosts;  // empty: none is read
+  if (raw.v4 && raw.v6) in.complain("-4 and -6 exclude each other");
+  if (raw.v4) out.families = families::ipv4_only;
+  if (raw.v6) out.families = families::ipv6_only;
+  out.no_cache = raw.no_cache;
+  out.no_search = raw.no_search;
+  out.https = raw.https;
+  out.trace = raw.trace;
+}
+
+/// The words between the options: @server, the command, targets; CLI11 leaves unknown options among them.
+void read_words(reader& in, const std::vector<std::string>& words, const raw_arguments& raw, arguments& out) {
+  bool command_said = false;
+  auto server = raw.servers.begin();
+  for (std::size_t i = 0; i <= words.size(); ++i) {
+    for (; server != raw.servers.end() && server->first <= i; ++server) out.servers.push_back(server->second);
+    if (i == words.size()) break;
+    const std::string& word = words[i];
+    if (word.size() > 1 && word.starts_with('-')) {
+      in.complain(fmt::format("unknown option {}", word.substr(0, word.find('='))));
+    } else if (word.starts_with('@')) {
+      if (word.size() == 1) in.complain("@ needs a server, as in @192.0.2.53");
+      out.servers.push_back(word.substr(1));
+    } else if (!command_said && out.targets.empty() && (word == "resolve" || word == "connect")) {
+      command_said = true;
+      out.what = word == "resolve" ? arguments::command::resolve : arguments::command::connect;
+    } else {
+      out.targets.push_back(word);
+    }
+  }
+}
+
+void check_together(reader& in, const arguments& out) {
+  const bool connecting = out.what == arguments::command::connect;
+  if (out.targets.empty()) {
+    in.complain(connecting ? "connect needs a target, as in example.com:443" : "no name was given");
+  }
+  if (connecting && out.targets.size() > 1) {
+    in.complain(fmt::format("connect takes one target, and \"{}\" is a second one", out.targets[1]));
+  }
+  for (const char* option : {"--attempt-delay", "--https", "--source", "--interface"}) {
+    if (!connecting && in.given(option)) in.complain(fmt::format("{} is for connect, not for resolve", option));
+  }
+  if (out.parallel > 1 && !out.count) in.complain("--parallel needs --count");
+}
+
+std::string complaint_of(const CLI::ParseError& e) {
+  // CLI11 writes "--timeout: 1 required TEXT missing": the option's name is all that is needed of it.
+  const std::string text = e.what();
+  const std::size_t name_end = text.find(':');
+  if (text.starts_with('-') && name_end != std::string::npos) {
+    const std::string option = text.substr(0, name_end);
+    const bool missing = text.find("missing") != std::string::npos;
+    return fmt::format("{} {}", option, missing ? "needs a value" : "takes no value");
+  }
+  return text;
+}
+
+}  // namespace
+
+std::variant<arguments, usage_error> parse_arguments(std::span<const char* const> argv) {
+  std::vector<std::string> before(argv.begin(), argv.end());
+  const auto dashes = std::find(before.begin(), before.end(), "--");
+  const std::vector<std::string> after(dashes == before.end() ? dashes : dashes + 1, before.end());
+  before.erase(dashes, before.end());
+
+  CLI::App app;
+  raw_arguments raw;
+  declare(app, raw);
+  std::reverse(before.begin(), before.end());  // CLI11 takes them from the back
+  try {
+    app.parse(before);
+  } catch (const CLI::ParseError& e) {
+    return usage_error{complaint_of(e)};
+  }
+
+  arguments out;
+  if (raw.help || raw.version) {
+    out.what = raw.help ? arguments::command::help : arguments::command::version;
+    return out;
+  }
+  reader in(app);
+  read_words(in, app.remaining(), raw, out);
+  out.targets.insert(out.targets.end(), after.begin(), after.end());
+  read_values(in, raw, out);
+  check_together(in, out);
+  if (in.complaint()) return *in.complaint();
+  return out;
+}
+
+options arguments::resolver_options() const {
+  options o;
+  o.servers = servers;
+  if (policy) o.policy = *policy;
+  if (families) o.families = *families;
+  if (attempt_delay) o.racing.attempt_delay = *attempt_delay;
+  if (timeout && what == command::resolve) o.query.timeout = *timeout;
+  o.query.client_subnet = subnet;
+  if (resolv_conf) o.resolv_conf = *resolv_conf;
+  if (hosts) o.hosts = *hosts;
+  return o;
+}
+
+}  // namespace lbresolve::cli

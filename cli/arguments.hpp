@@ -1,0 +1,63 @@
+// The command line as values.
+#pragma once
+
+#include "cli/terminal.hpp"
+
+#include <lbresolve/options.hpp>
+
+#include <chrono>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+namespace lbresolve::cli {
+
+enum class output_format { table, short_text, json };
+
+struct arguments {
+  enum class command : std::uint8_t { resolve = 1, connect = 2, help = 4, version = 8 };
+
+  command what = command::resolve;
+  std::vector<std::string> targets;
+  std::vector<std::string> servers;  ///< from @server and --server, in their order
+  std::optional<lbresolve::families> families;
+  std::optional<lbresolve::policy> policy;
+  std::optional<std::chrono::milliseconds> timeout;
+  std::optional<std::chrono::milliseconds> attempt_delay;
+  std::optional<int> count;
+  int parallel = 1;
+  bool no_cache = false;
+  bool no_search = false;
+  bool https = false;
+  bool trace = false;
+  std::optional<address> source;
+  std::string interface;
+  std::optional<std::string> subnet;
+  std::optional<std::string> resolv_conf;
+  std::optional<std::string> hosts;
+  output_format format = output_format::table;
+  color_choice color = color_choice::automatic;
+
+  /// The resolver's settings that these arguments ask for.
+  options resolver_options() const;
+
+  /// More than one operation: JSON goes one object a line.
+  bool many() const { return count.has_value() || targets.size() > 1; }
+};
+
+/// One sentence that names the wrong part. May quote what was typed: foreign text.
+struct usage_error {
+  std::string sentence;
+};
+
+/// Reads argv without the program's name.
+std::variant<arguments, usage_error> parse_arguments(std::span<const char* const> argv);
+
+/// The text of --help.
+std::string_view help_text();
+
+}  // namespace lbresolve::cli

@@ -1,0 +1,28 @@
+// Exit codes, as curl has them, and the names of errors.
+#pragma once
+
+#include <lbresolve/error.hpp>
+
+#include <string>
+
+namespace lbresolve::cli {
+
+/// docs/cli.md documents them.
+enum class exit_code : int {
+  ok = 0,
+  other = 1,  ///< no fault of the name or of its addresses: this host is out of descriptors or memory
+  usage = 2,
+  not_resolved = 6,
+  not_connected = 7,
+  write_failed = 23,
+  timed_out = 28,
+  interrupted = 130,  ///< 128 + SIGINT
+};
+
+exit_code exit_code_of(const error& e);
+
+/// "name_not_found", "connect_failed": the `error.code` of the JSON output. An errno is a failed connect, or
+/// "timed_out" where it is ETIMEDOUT.
+std::string error_name(const error& e);
+
+}  // namespace lbresolve::cli

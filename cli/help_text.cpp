@@ -1,0 +1,54 @@
+#include "cli/arguments.hpp"
+
+namespace lbresolve::cli {
+
+std::string_view help_text() {
+  return R"(lbresolve: looks names up and connects by name, and tells the story of it.
+
+Usage:
+  lbresolve [resolve] NAME...       the addresses of a name, in the order connect would try them
+  lbresolve connect HOST:PORT       races the addresses (RFC 8305), shows the race, closes the connection
+  lbresolve connect https://HOST
+
+Which servers and files:
+  @SERVER, --server SERVER   ask this DNS server; may repeat: asked in this order
+                             192.0.2.53, [::1]:5353, udp://192.0.2.53, tcp://192.0.2.53:53
+  --resolv-conf FILE         instead of /etc/resolv.conf
+  --hosts FILE               instead of /etc/hosts; an empty FILE reads none
+
+How to look up:
+  -4, -6                     only IPv4, only IPv6
+  --timeout TIME             for all of it: 500ms, 1.5s, or seconds (resolve 5 s, connect 15 s)
+  --policy in_order|random   order among equal addresses: as the DNS answer has them, or shuffled (random)
+  --no-cache                 ask again for every one of --count
+  --no-search                do not apply the search list of resolv.conf
+  --subnet PREFIX            send EDNS Client Subnet, as 198.51.100.0/24; 0.0.0.0/0 asks servers to send none
+
+How to connect:
+  --attempt-delay TIME       between attempts: 100ms, 1s, or milliseconds (250 ms)
+  --https                    ask HTTPS records too (RFC 9460)
+  --source ADDRESS           connect from this address
+  --interface NAME           connect through this network interface
+
+Repeating:
+  --count N                  N times through one resolver, then the distribution and the percentiles
+  --parallel P               P of them at a time (1)
+
+Output:
+  --format table|short|json  short: addresses only; json: see lbresolve(1) for the schema
+  --trace                    resolve: the whole story; connect: also why each attempt was started
+  --color auto|always|never  auto: on a terminal, unless NO_COLOR is set
+  -h, --help                 -V, --version
+
+Exit codes: 0 done, 2 wrong usage, 6 not resolved, 7 not connected, 28 out of time, 130 interrupted.
+
+Examples:
+  lbresolve example.com
+  lbresolve resolve example.com @192.0.2.53 --trace
+  lbresolve connect example.com:443
+  lbresolve connect example.com:443 --count 100 --policy random
+  lbresolve connect '[2001:db8::1]:443' --timeout 500ms --format json
+)";
+}
+
+}  // namespace lbresolve::cli

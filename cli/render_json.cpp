@@ -1,0 +1,176 @@
+#include "cli/render_json.hpp"
+
+#include "cli/exit_code.hpp"
+#include "cli/words.hpp"
+
+#include <fmt/chrono.h>
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include <chrono>
+#include <cmath>
+#include <optional>
+
+namespace lbresolve::cli {
+namespace {
+
+using json = nlohmann::ordered_json;  // keys in the order in which they are documented
+constexpr const char* schema = "lbresolve/1";
+
+/// Milliseconds to the microsecond: further digits are noise.
+double milliseconds(elapsed time) { return std::round(std::chrono::duration<double, std::micro>(time).count()) / 1000; }
+
+json optional_text(const std::string& text) { return text.empty() ? json(nullptr) : json(text); }
+
+std::string utc(std::chrono::system_clock::time_point when) {
+  const auto ms = std::chrono::floor<std::chrono::milliseconds>(when);
+  const auto seconds = std::chrono::floor<std::chrono::seconds>(ms);
+  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(std::chrono::system_clock::to_time_t(seconds)),
+                     (ms - seconds).count());
+}
+
+json system_error(const std::error_code& code) {
+  if (!code) return nullptr;
+  const bool numbered = code.category() == std::system_category() || code.category() == std::generic_category();
+  return {{"errno", numbered ? json(code.value()) : json(nullptr)}, {"message", why(code)}};
+}
+
+json json_endpoint(const endpoint& e) {
+  return {{"address", e.address.to_string()},
+          {"port", e.port == 0 ? json(nullptr) : json(e.port)},
+          {"family", e.address.is_v4() ? "ipv4" : "ipv6"}};
+}
+
+/// "timed out" is for people; machines get one word.
+std::string one_word(std::string text) {
+  for (char& c : text) {
+    if (c == ' ') c = '_';
+  }
+  return text;
+}
+
+json json_query(const query_record& q) {
+  const bool asked = q.from == query_record::source::network;
+  const std::string_view ede = ede_name(q.ede_code);
+  json extended = nullptr;
+  if (q.ede_code >= 0) {
+    extended = {
+        {"code", q.ede_code}, {"name", ede.empty() ? json(nullptr) : json(ede)}, {"text", optional_text(q.ede_text)}};
+  }
+  const bool answered = q.ended_as == query_record::outcome::answered;
+  return {{"name", q.name},
+          {"type", type_name(q.type)},
+          {"from", to_string(q.from)},
+          {"upstream", optional_text(q.upstream)},
+          {"transport", asked ? json(to_string(q.over)) : json(nullptr)},
+          {"started_ms", milliseconds(q.started)},
+          {"took_ms", q.ended ? json(milliseconds(*q.ended - q.started)) : json(nullptr)},
+          {"outcome", one_word(to_string(q.ended_as))},
+          {"rcode", q.rcode < 0 ? json(nullptr) : json(rcode_name(q.rcode))},
+          {"extended_error", std::move(extended)},
+          {"error", system_error(q.code)},
+          {"ttl_s", answered ? json(q.ttl) : json(nullptr)},
+          {"records", q.count},
+          {"detail", optional_text(q.detail)}};
+}
+
+json json_attempt(const attempt_record& a) {
+  const bool started = a.ended_as != attempt_record::outcome::skipped;
+  json out = json_endpoint(a.endpoint);
+  out["started_ms"] = started ? json(milliseconds(a.started)) : json(nullptr);
+  out["took_ms"] = started && a.ended ? json(milliseconds(*a.ended - a.started)) : json(nullptr);
+  out["outcome"] = one_word(to_string(a.ended_as));
+  out["stage"] = to_string(a.reached);
+  out["error"] = system_error(a.code);
+  out["detail"] = optional_text(a.detail);
+  return out;
+}
+
+json json_trace(const trace* story) {
+  if (story == nullptr) return nullptr;
+  json queries = json::array();
+  for (const query_record& q : story->queries) queries.push_back(json_query(q));
+  json attempts = json::array();
+  for (const attempt_record& a : story->attempts) attempts.push_back(json_attempt(a));
+  return {{"queries", std::move(queries)}, {"attempts", std::move(attempts)}, {"notes", story->notes}};
+}
+
+json json_error(const error& e) {
+  json out{{"code", error_name(e)}, {"message", e.message()}};
+  const bool numbered = e.code().category() != error_category();
+  out["errno"] = numbered ? json(e.code().value()) : json(nullptr);
+  return out;
+}
+
+json json_value(const resolution& r) {
+  json endpoints = json::array();
+  for (const endpoint& e : r.endpoints) endpoints.push_back(json_endpoint(e));
+  return {{"name", r.name},
+          {"canonical_name", r.canonical_name},
+          {"ttl_s", r.ttl.count()},
+          {"endpoints", std::move(endpoints)}};
+}
+
+json json_value(const connection& c) { return {{"endpoint", json_endpoint(c.peer())}}; }
+
+const trace* story_of(const resolution& r) { return r.story.get(); }
+const trace* story_of(const connection& c) { return c.story(); }
+
+std::string text_of(const json& object, bool pretty) {
+  return object.dump(pretty ? 2 : -1, ' ', true, json::error_handler_t::replace) + "\n";
+}
+
+template <class T>
+std::string json_operation(const char* kind, std::string_view target, const result<T>& what, bool pretty) {
+  const trace* story = what ? story_of(what.value()) : what.error().story();
+  json out{{"schema", schema}, {"kind", kind}, {"target", target}};
+  out["began"] = story == nullptr ? json(nullptr) : json(utc(story->began));
+  out["took_ms"] = story == nullptr ? json(nullptr) : json(milliseconds(story->took));
+  out["result"] = what ? json_value(what.value()) : json(nullptr);
+  out["error"] = what ? json(nullptr) : json_error(what.error());
+  out["trace"] = json_trace(story);
+  return text_of(out, pretty);
+}
+
+}  // namespace
+
+std::string json_of(std::string_view target, const result<resolution>& what, bool pretty) {
+  return json_operation("resolve", target, what, pretty);
+}
+
+std::string json_of(std::string_view target, const result<connection>& what, bool pretty) {
+  return json_operation("connect", target, what, pretty);
+}
+
+std::string json_summary(std::string_view kind, std::string_view target, const tally& sums, elapsed took) {
+  json endpoints = json::array();
+  for (const auto& [where, times] : sums.endpoints()) {
+    json one = json_endpoint(where);
+    one["count"] = times;
+    one["share"] = std::round(1e4 * static_cast<double>(times) / static_cast<double>(sums.succeeded())) / 1e4;
+    endpoints.push_back(std::move(one));
+  }
+  json times = json::object();
+  constexpr std::pair<const char*, double> asked[] = {{"p50", 50}, {"p90", 90}, {"p99", 99}, {"max", 100}};
+  for (const auto& [name, percent] : asked) {
+    const std::optional<elapsed> time = sums.percentile(percent);
+    times[name] = time ? json(milliseconds(*time)) : json(nullptr);
+  }
+  json errors = json::object();
+  for (const auto& [name, count] : sums.errors()) errors[name] = count;
+  return text_of({{"schema", schema},
+                  {"kind", "summary"},
+                  {"of", kind},
+                  {"target", target},
+                  {"count", sums.total()},
+                  {"succeeded", sums.succeeded()},
+                  {"failed", sums.failed()},
+                  {"took_ms", milliseconds(took)},
+                  {"each_took_ms", std::move(times)},
+                  {"endpoints", std::move(endpoints)},
+                  {"errors", std::move(errors)}},
+                 false);
+}
+
+}  // namespace lbresolve::cli

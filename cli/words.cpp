@@ -1,0 +1,170 @@
+#include "cli/words.hpp"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <utility>
+
+namespace lbresolve::cli {
+namespace {
+
+std::string plural(unsigned count, std::string_view what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
+std::string origin(const query_record& q) {
+  using enum query_record::source;
+  switch (q.from) {
+    case network:
+      return fmt::format("from {} ({})", q.upstream, to_string(q.over));
+    case cache:
+      return "from the cache";
+    case shared:
+      return "shared with a query in flight";
+    case hosts:
+      return "from the hosts file";
+    case special:
+      return "known without asking";
+  }
+  return {};
+}
+
+std::string extended_error(const query_record& q) {
+  if (q.ede_code < 0) return {};
+  std::string text = fmt::format("; the server adds: {}", q.ede_code);
+  if (const std::string_view name = ede_name(q.ede_code); !name.empty()) text += fmt::format(" {}", name);
+  if (!q.ede_text.empty()) text += fmt::format(": {}", q.ede_text);
+  return text;
+}
+
+std::string with_detail(std::string text, const std::string& detail) {
+  if (!detail.empty() && detail != text) text += ": " + detail;
+  return text;
+}
+
+}  // namespace
+
+std::string ms_number(elapsed time) {
+  const double ms = std::chrono::duration<double, std::milli>(time).count();
+  if (ms < 9.995) return fmt::format("{:.2f}", ms);
+  if (ms < 99.95) return fmt::format("{:.1f}", ms);
+  return fmt::format("{:.0f}", ms);
+}
+
+std::string in_ms(elapsed time) { return ms_number(time) + " ms"; }
+
+std::string why(const std::error_code& code) {
+  static const std::array<std::pair<std::errc, const char*>, 11> known{{
+      {std::errc::connection_refused, "refused"},
+      {std::errc::network_unreachable, "unreachable network"},
+      {std::errc::host_unreachable, "unreachable host"},
+      {std::errc::network_down, "network down"},
+      {std::errc::timed_out, "no answer"},
+      {std::errc::connection_reset, "reset"},
+      {std::errc::permission_denied, "forbidden on this host"},
+      {std::errc::operation_not_permitted, "forbidden on this host"},
+      {std::errc::address_not_available, "no local address to send from"},
+      {std::errc::too_many_files_open, "out of descriptors"},
+      {std::errc::operation_canceled, "cancelled"},
+  }};
+  for (const auto& [condition, text] : known) {
+    if (code == condition) return text;
+  }
+  return code.message();
+}
+
+std::string rcode_name(int rcode) {
+  static constexpr std::array<const char*, 11> names{"NOERROR",  "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED",
+                                                     "YXDOMAIN", "YXRRSET", "NXRRSET",  "NOTAUTH",  "NOTZONE"};
+  if (rcode >= 0 && static_cast<std::size_t>(rcode) < names.size()) return names[static_cast<std::size_t>(rcode)];
+  return rcode == 16 ? "BADVERS" : fmt::format("RCODE {}", rcode);
+}
+
+std::string_view ede_name(int code) {
+  static constexpr std::array<std::string_view, 30> names{"Other Error",
+                                                          "Unsupported DNSKEY Algorithm",
+                                                          "Unsupported DS Digest Type",
+                                                          "Stale Answer",
+                                                          "Forged Answer",
+                                                          "DNSSEC Indeterminate",
+                                                          "DNSSEC Bogus",
+                                                          "Signature Expired",
+                                                          "Signature Not Yet Valid",
+                                                          "DNSKEY Missing",
+                                                          "RRSIGs Missing",
+                                                          "No Zone Key Bit Set",
+                                                          "NSEC Missing",
+                                                          "Cached Error",
+                                                          "Not Ready",
+                                                          "Blocked",
+                                                          "Censored",
+                                                          "Filtered",
+                                                          "Prohibited",
+                                                          "Stale NXDOMAIN Answer",
+                                                          "Not Authoritative",
+                                                          "Not Supported",
+                                                          "No Reachable Authority",
+                                                          "Network Error",
+                                                          "Invalid Data",
+                                                          "Signature Expired before Valid",
+                                                          "Too Early",
+                                                          "Unsupported NSEC3 Iterations Value",
+                                                          "Unable to conform to policy",
+                                                          "Synthesized"};
+  if (code < 0 || static_cast<std::size_t>(code) >= names.size()) return {};
+  return names[static_cast<std::size_t>(code)];
+}
+
+std::string subject(const query_record& q) { return type_name(q.type) + " " + q.name; }
+
+std::string subject(const endpoint& e) { return e.port == 0 ? e.address.to_string() : e.to_string(); }
+
+std::string outcome(const query_record& q, elapsed now) {
+  using enum query_record::outcome;
+  const std::string where = origin(q);
+  switch (q.ended_as) {
+    case pending:
+      return fmt::format("no answer yet {}", where);
+    case answered:
+      return fmt::format("{}, ttl {} s, {}", plural(q.count, "record"), q.ttl, where) + extended_error(q);
+    case nodata:
+      return fmt::format("no such records, {}", where) + extended_error(q);
+    case nxdomain:
+      return fmt::format("no such name, {}", where) + extended_error(q);
+    case failed: {
+      const std::string what = q.rcode > 0 ? rcode_name(q.rcode) : "unusable answer";
+      return fmt::format("{} {}", with_detail(what, q.detail), where) + extended_error(q);
+    }
+    case timed_out:
+      return fmt::format("no answer after {} {}", in_ms(time_of(q, now)), where);
+    case unreachable:
+      return fmt::format("{} {}", q.code ? why(q.code) : with_detail("unreachable", q.detail), where);
+    case abandoned:
+      return fmt::format("{} {}", with_detail("abandoned", q.detail), where);
+  }
+  return {};
+}
+
+std::string outcome(const attempt_record& a, elapsed now) {
+  using enum attempt_record::outcome;
+  const std::string waited = fmt::format("no answer after {}", in_ms(time_of(a, now)));
+  switch (a.ended_as) {
+    case pending:
+      return waited;
+    case won:
+      return "won";
+    case failed:
+      return a.code == std::errc::timed_out ? waited : a.code ? why(a.code) : with_detail("failed", a.detail);
+    case cancelled:
+      return waited + ", cancelled";
+    case spare:
+      return "connected too late, closed unused";
+    case skipped:
+      return with_detail("skipped", a.detail);
+  }
+  return {};
+}
+
+}  // namespace lbresolve::cli

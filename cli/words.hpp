@@ -1,0 +1,44 @@
+// What a trace says, in words for a person. Nothing here is safe for a terminal yet: it may quote foreign text.
+#pragma once
+
+#include <lbresolve/error.hpp>
+#include <lbresolve/trace.hpp>
+
+#include <string>
+#include <string_view>
+
+namespace lbresolve::cli {
+
+/// "0.42 ms", "12.3 ms", "250 ms": three digits that matter.
+std::string in_ms(elapsed time);
+
+/// The same without the unit.
+std::string ms_number(elapsed time);
+
+/// "refused", "unreachable network"; the system's words for the rest.
+std::string why(const std::error_code& code);
+
+/// "SERVFAIL", "REFUSED", or "RCODE 11" (RFC 1035 section 4.1.1, RFC 2136, RFC 6895).
+std::string rcode_name(int rcode);
+
+/// "DNSSEC Bogus" for 6 (RFC 8914 section 4); empty where the number has no name here.
+std::string_view ede_name(int code);
+
+/// How long it took; until `now` where it has not ended.
+template <class Record>
+elapsed time_of(const Record& r, elapsed now) {
+  return r.ended.value_or(now) - r.started;
+}
+
+/// "AAAA www.example.com"
+std::string subject(const query_record& q);
+/// "192.0.2.1:443", or "192.0.2.1" without a port.
+std::string subject(const endpoint& e);
+inline std::string subject(const attempt_record& a) { return subject(a.endpoint); }
+
+/// "2 records, ttl 60 s, from 192.0.2.53:53 (udp)"
+std::string outcome(const query_record& q, elapsed now);
+/// "won", "refused", "no answer after 250 ms, cancelled", "skipped: no route"
+std::string outcome(const attempt_record& a, elapsed now);
+
+}  // namespace lbresolve::cli
