@@ -6,7 +6,7 @@ import json
 import signal
 import subprocess
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 from network_lab import NetworkLab
@@ -14,7 +14,7 @@ from network_lab import NetworkLab
 
 @dataclass
 class Attempt:
-    """One try of one address. Times in milliseconds since the operation began."""
+    """One try of one address. Times in milliseconds since the operation began; None where it never started or ended."""
 
     address: str
     port: int
@@ -22,12 +22,92 @@ class Attempt:
     ended: float | None
     outcome: str
     stage: str
-    code: str
+    errno: int | None
     detail: str
 
     @property
     def is_v6(self) -> bool:
         return ":" in self.address
+
+
+@dataclass
+class Query:
+    """One question to one server. Times as above."""
+
+    name: str
+    type: str
+    source: str
+    upstream: str
+    transport: str
+    started: float
+    ended: float | None
+    outcome: str
+    rcode: str | None
+
+
+@dataclass
+class Story:
+    """One resolve or connect, as the command told it."""
+
+    document: dict
+
+    @property
+    def target(self) -> str:
+        return self.document["target"]
+
+    @property
+    def took_ms(self) -> float:
+        return self.document["took_ms"]
+
+    @property
+    def succeeded(self) -> bool:
+        return self.document["result"] is not None
+
+    @property
+    def error(self) -> dict:
+        """Keys `code`, `message` and `errno`."""
+        return self.document["error"]
+
+    @property
+    def addresses(self) -> list[str]:
+        """The answer of a resolve."""
+        return [e["address"] for e in self.document["result"]["endpoints"]]
+
+    @property
+    def peer(self) -> str:
+        """The address that a connect ended up with."""
+        return self.document["result"]["endpoint"]["address"]
+
+    @cached_property
+    def queries(self) -> list[Query]:
+        return [_query(q) for q in self.document["trace"]["queries"]]
+
+    @cached_property
+    def all_attempts(self) -> list[Attempt]:
+        return [_attempt(a) for a in self.document["trace"]["attempts"]]
+
+    @cached_property
+    def attempts(self) -> list[Attempt]:
+        """Those that were started, in the order of their start."""
+        return sorted((a for a in self.all_attempts if a.started is not None), key=lambda a: a.started)
+
+    @property
+    def winner(self) -> Attempt | None:
+        return next((a for a in self.all_attempts if a.outcome == "won"), None)
+
+
+def _end(record: dict) -> float | None:
+    return None if record["took_ms"] is None else record["started_ms"] + record["took_ms"]
+
+
+def _query(q: dict) -> Query:
+    return Query(q["name"], q["type"], q["from"], q["upstream"] or "", q["transport"] or "", q["started_ms"], _end(q),
+                 q["outcome"], q["rcode"])
+
+
+def _attempt(a: dict) -> Attempt:
+    return Attempt(a["address"], a["port"], a["started_ms"], _end(a), a["outcome"], a["stage"],
+                   (a["error"] or {}).get("errno"), a["detail"] or "")
 
 
 @dataclass
@@ -39,64 +119,32 @@ class Run:
     stdout: str
     stderr: str
     wall_ms: float
-    began: float = 0.0          # time.monotonic() before the start of the process
-    documents: list[dict] = field(default_factory=list)
 
     @cached_property
-    def document(self) -> dict:
-        assert self.documents, f"no JSON came out: {self}"
-        return self.documents[0]
-
-    @property
-    def trace(self) -> dict:
-        return self.document["trace"]
-
-    @property
-    def took_ms(self) -> float:
-        return self.trace["took_ms"]
-
-    @property
-    def queries(self) -> list[dict]:
-        return self.trace["queries"]
+    def _documents(self) -> list[dict]:
+        documents = read_documents(self.stdout) if "json" in self.arguments else []
+        assert documents, f"no JSON came out: {self}"
+        assert all(d["schema"] == "lbresolve/1" for d in documents)
+        return documents
 
     @cached_property
-    def attempts(self) -> list[Attempt]:
-        """Those that were started, in the order of their start."""
-        return sorted((a for a in self.all_attempts if a.outcome != "skipped"), key=lambda a: a.started)
-
-    @cached_property
-    def all_attempts(self) -> list[Attempt]:
-        return [_attempt(a) for a in self.trace["attempts"]]
+    def stories(self) -> list[Story]:
+        """One for each operation, in the order in which they ended."""
+        return [Story(d) for d in self._documents if d["kind"] != "summary"]
 
     @property
-    def winner(self) -> Attempt | None:
-        return next((a for a in self.all_attempts if a.outcome == "won"), None)
+    def story(self) -> Story:
+        return self.stories[0]
 
-    @property
-    def endpoints(self) -> list[str]:
-        """The addresses of a resolve."""
-        return [split_endpoint(e)[0] for e in self.document["result"]["endpoints"]]
+    def __getattr__(self, name: str):
+        """What the only operation has, this has: run.winner, run.took_ms."""
+        if name.startswith("_") or not hasattr(Story, name):
+            raise AttributeError(name)
+        return getattr(self.story, name)
 
     def __str__(self) -> str:
         return (f"{' '.join(self.arguments)}\nexit code {self.exit_code} after {self.wall_ms:.0f} ms\n"
                 f"{self.stdout}{self.stderr}")
-
-
-def split_endpoint(text: str) -> tuple[str, int]:
-    """"192.0.2.1:443" or "[2001:db8::1]:443"; an address alone has port 0."""
-    if text.startswith("["):
-        address, _, rest = text[1:].partition("]")
-        return address, int(rest.lstrip(":") or 0)
-    if text.count(":") == 1:
-        address, _, port = text.partition(":")
-        return address, int(port)
-    return text, 0
-
-
-def _attempt(record: dict) -> Attempt:
-    address, port = split_endpoint(record["endpoint"])
-    return Attempt(address, port, record.get("started_ms"), record.get("ended_ms"), record["outcome"],
-                   record.get("stage", ""), str(record.get("code") or ""), record.get("detail") or "")
 
 
 def read_documents(text: str) -> list[dict]:
@@ -136,10 +184,7 @@ class Client:
             stdout, stderr = process.communicate()
             raise AssertionError(f"{' '.join(arguments)} still ran after {timeout} s\n{stdout}{stderr}") from None
         wall = (time.monotonic() - began) * 1000
-        run = Run([self._program, *arguments], process.returncode, stdout, stderr, wall, began)
-        if "json" in arguments and stdout.strip():
-            run.documents = read_documents(stdout)
-        return run
+        return Run([self._program, *arguments], process.returncode, stdout, stderr, wall)
 
     def connect(self, target: str, *arguments: str, timeout: float = 30.0) -> Run:
         return self.run("connect", target, "--format", "json", *arguments, timeout=timeout)

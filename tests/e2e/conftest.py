@@ -10,12 +10,11 @@ from pathlib import Path
 
 import network_lab
 import pytest
-from backend import Backend
+from backend import PORT, Backend
 from client import Client
 from dns_server import DnsServer
 from unbound_server import UnboundServer, find_unbound
 
-PORT = 8080
 _reason = None   # why there is no lab
 
 
@@ -33,14 +32,10 @@ def pytest_report_header():
     return f"end to end: {'in namespaces of its own' if _reason is None else 'not possible, ' + _reason}"
 
 
-def unavailable(reason):
-    (pytest.fail if network_lab.required() else pytest.skip)(f"end-to-end test not possible here: {reason}")
-
-
 @pytest.fixture(scope="session")
 def whole_lab():
     if not network_lab.is_inside():
-        unavailable(_reason or "not inside namespaces")
+        network_lab.unavailable(_reason or "not inside namespaces")
     lab = network_lab.NetworkLab()
     yield lab
     lab.close()
@@ -73,7 +68,7 @@ def backend(whole_backend, lab):
 def unbound(lab):
     """A function that starts a real unbound on 192.0.2.53 with the hosts given."""
     if find_unbound() is None:
-        unavailable("unbound is not installed")
+        network_lab.unavailable("unbound is not installed")
     running = []
 
     def start(hosts, **options):

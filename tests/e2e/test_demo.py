@@ -11,8 +11,7 @@ import uuid
 from pathlib import Path
 
 import pytest
-from conftest import unavailable
-from network_lab import wait_until
+from network_lab import unavailable, wait_until
 from unbound_server import find_unbound
 
 DEMO = Path(__file__).resolve().parents[2] / "docs" / "demo" / "demo.py"

@@ -6,7 +6,7 @@ import socket
 import time
 
 import pytest
-from conftest import PORT
+from backend import PORT
 from network_lab import in_namespace
 
 V4, V6 = "203.0.113.1", "2001:db8:b::1"

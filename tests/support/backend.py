@@ -8,6 +8,10 @@ import threading
 from collections import Counter
 
 
+#: Where the end-to-end tests have it, on every server address.
+PORT = 8080
+
+
 class Backend:
     """Listens on 0.0.0.0 and [::], in the network namespace of the thread that makes it."""
 

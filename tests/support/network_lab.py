@@ -66,6 +66,13 @@ def why_not() -> str | None:
     return f"no network namespace can be made here: {run.stderr.strip() or f'exit code {run.returncode}'}"
 
 
+def unavailable(reason: str) -> None:
+    """Ends a test that cannot be run here: skipped with the reason, or failed where that is not allowed."""
+    import pytest
+
+    (pytest.fail if required() else pytest.skip)(f"end-to-end test not possible here: {reason}")
+
+
 def start_inside(command: list[str]) -> None:
     """Replaces this process by `command` inside new namespaces."""
     sys.stdout.flush()
