@@ -101,13 +101,14 @@ constexpr std::size_t first_table_size = 16;
 
 /// One allocation: the octets of the name follow it.
 struct cache::entry {
-  std::shared_ptr<const answer> what;
-  time_point expires;
-  time_point ask_again_from = time_point::min();
-  std::uint64_t hash = 0;
+  // What a hit does not touch, and after it what it does: that lies together with the key.
   entry* newer = nullptr;
   entry* older = nullptr;
+  std::uint64_t hash = 0;
   std::size_t cost = 0;
+  time_point ask_again_from = time_point::min();
+  std::shared_ptr<const answer> what;
+  time_point expires;
   std::uint32_t scope = 0;
   rr_type asked{};  ///< what the answer was to; differs from `scope` for an NXDOMAIN
   std::uint8_t key_size = 0;
