@@ -113,6 +113,7 @@ result<std::unique_ptr<core::connect_operation>> resolver::impl::prepare(
 result<resolution> resolver::impl::resolve(std::string_view target, const resolve_options& o) {
   job j;
   LBRESOLVE_TRY(work, prepare(target, o, j.system));
+  if (io::run_here(*work, j.sockets, cache_, thread_random(), stopping_).done) return work->outcome();
   j.work = std::move(work);
   return wait_for<resolution>(
       std::move(j), [](core::operation& done, io::unique_fd) { return conclude_resolve(done); }, "lookup");
@@ -122,7 +123,7 @@ result<connection> resolver::impl::connect(std::string_view target, const connec
   job j;
   LBRESOLVE_TRY(work, prepare(target, o, j.system));
   j.sockets = {o.source_address, o.interface, o.hook};
-  auto here = io::run_blocking(*work, j.sockets, cache_, thread_random(), stopping_);
+  auto here = io::run_here(*work, j.sockets, cache_, thread_random(), stopping_);
   if (here.done) return conclude_connect(*work, std::move(here.winner));
   j.work = std::move(work);
   return wait_for<connection>(std::move(j), conclude_connect, "connect");

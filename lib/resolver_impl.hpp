@@ -2,9 +2,9 @@
 #pragma once
 
 #include "core/settings.hpp"
-#include "io/blocking_race.hpp"
 #include "io/driver.hpp"
 #include "io/event_loop.hpp"
+#include "io/run_here.hpp"
 #include "io/shared_cache.hpp"
 #include "io/source_addresses.hpp"
 #include "io/system_config.hpp"

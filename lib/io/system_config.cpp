@@ -4,8 +4,8 @@
 
 #include <cstdint>
 #include <fstream>
-#include <iterator>
 #include <optional>
+#include <sstream>
 #include <utility>
 
 namespace lbresolve::io {
@@ -15,7 +15,9 @@ namespace {
 std::optional<std::string> read_file(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   if (path.empty() || !file) return std::nullopt;
-  return std::string(std::istreambuf_iterator<char>(file), {});
+  std::ostringstream text;
+  text << file.rdbuf();
+  return std::move(text).str();
 }
 
 core::resolv_conf read_resolv_conf(const std::string& path) {

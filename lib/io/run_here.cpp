@@ -1,4 +1,4 @@
-#include "io/blocking_race.hpp"
+#include "io/run_here.hpp"
 
 #include "io/clock.hpp"
 
@@ -17,7 +17,7 @@ constexpr core::duration look_for_stop_every = std::chrono::milliseconds{50};
 /// The sockets of one race.
 class sockets {
  public:
-  sockets(core::connect_operation& work, const connector_settings& settings) : work_(work), settings_(settings) {}
+  sockets(core::operation& work, const connector_settings& settings) : work_(work), settings_(settings) {}
 
   void open(std::size_t number, const endpoint& to) {
     attempt_socket begun = begin_connect(to, settings_);
@@ -61,14 +61,14 @@ class sockets {
     work_.on_failed(number, failed, attempt_record::stage::connect, io::now());
   }
 
-  core::connect_operation& work_;
+  core::operation& work_;
   const connector_settings& settings_;
   std::vector<one> open_;
 };
 
 }  // namespace
 
-blocking_outcome run_blocking(core::connect_operation& work, const connector_settings& settings,
+local_outcome run_here(core::operation& work, const connector_settings& settings,
                               core::answer_store& answers, core::random_source& random,
                               const std::atomic<bool>& stop) {
   using step = core::operation_action::kind;

@@ -1,23 +1,23 @@
-// A connect on the calling thread, as far as it needs no query.
+// An operation on the calling thread, as far as it needs no query.
 #pragma once
 
 #include "core/answer_store.hpp"
-#include "core/connect_operation.hpp"
+#include "core/operation.hpp"
 #include "io/connector.hpp"
 
 #include <atomic>
 
 namespace lbresolve::io {
 
-/// How a blocking race ended.
-struct blocking_outcome {
+/// How far it came.
+struct local_outcome {
   bool done = false;    ///< false: it needs an upstream; nothing is open, start it on an engine as it is
   unique_fd winner;     ///< where it was won
 };
 
 /// Runs `work` with what the cache has, waiting in poll(2): no hop to another thread, no descriptor but the attempts'.
 /// @param stop ends it as cancelled within 50 ms once set
-blocking_outcome run_blocking(core::connect_operation& work, const connector_settings& settings,
+local_outcome run_here(core::operation& work, const connector_settings& settings,
                               core::answer_store& answers, core::random_source& random, const std::atomic<bool>& stop);
 
 }  // namespace lbresolve::io
