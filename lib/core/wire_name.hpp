@@ -47,6 +47,8 @@ class name_walk {
   std::span<const std::uint8_t> label() const noexcept { return {data_ + label_, at_ - label_}; }
 
   wire_error error() const noexcept { return error_; }
+  /// Pointers followed so far.
+  std::size_t pointers() const noexcept { return pointers_; }
   /// Octets of the whole name when decompressed; valid after `end`.
   std::size_t length() const noexcept { return length_; }
   /// Where the octets that follow the name in the message begin; valid after `end`.

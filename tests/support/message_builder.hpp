@@ -63,7 +63,9 @@ class message_builder {
 
   std::size_t size() const { return bytes_.size(); }
   const octets& bytes() const { return bytes_; }
-  core::wire_result<core::message> parse() const { return core::message::parse(bytes_); }
+  /// The message refers to this builder's octets.
+  core::wire_result<core::message> parse() const& { return core::message::parse(bytes_); }
+  void parse() && = delete;
 
   message_builder& set_count(std::size_t section, std::size_t value) {
     bytes_[4 + 2 * section] = static_cast<std::uint8_t>(value >> 8);
@@ -108,7 +110,7 @@ class message_builder {
 
  private:
   void count_one(std::size_t section) {
-    set_count(section, std::size_t{bytes_[4 + 2 * section]} << 8 | (bytes_[5 + 2 * section] + std::size_t{1}));
+    set_count(section, (std::size_t{bytes_[4 + 2 * section]} << 8) + bytes_[5 + 2 * section] + 1);
   }
 
   octets bytes_;
