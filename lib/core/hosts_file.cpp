@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <functional>
 #include <unordered_map>
+#include <utility>
 
 namespace lbresolve::core {
 namespace {
@@ -88,6 +89,7 @@ hosts_file hosts_file::parse(std::string_view text) {
     in.read_line(take_line(text));
     if (in.line_is_bad) ++table.bad_lines_;
   }
+  table.drop_duplicates();
   table.wire_.shrink_to_fit();
   table.mentions_.shrink_to_fit();
   table.addresses_.shrink_to_fit();
@@ -100,8 +102,7 @@ std::optional<hosts_file::entry> hosts_file::find(const name& n) const {
   if (found.first == none) return std::nullopt;
   entry e;
   for (std::uint32_t at = found.first; at != none; at = mentions_[at].next) {
-    const address& a = addresses_[mentions_[at].address];
-    if (std::find(e.addresses.begin(), e.addresses.end(), a) == e.addresses.end()) e.addresses.push_back(a);
+    e.addresses.push_back(addresses_[mentions_[at].address]);
   }
   const std::string_view wire = wire_at(mentions_[found.first].canonical);
   const auto canonical = name::from_wire({reinterpret_cast<const std::uint8_t*>(wire.data()), wire.size()});
@@ -142,6 +143,22 @@ void hosts_file::add(const name& n, std::uint32_t canonical, std::uint32_t addre
   }
   s.last = here;
   mentions_.push_back(m);
+}
+
+/// Takes what repeats an address out of every chain of mentions, in one pass: `seen_by` holds for each address the name
+/// that had it last.
+void hosts_file::drop_duplicates() {
+  std::vector<std::uint32_t> seen_by(addresses_.size(), none);
+  for (const slot& s : slots_) {
+    std::uint32_t kept = none;
+    for (std::uint32_t at = s.first; at != none; at = mentions_[at].next) {
+      if (std::exchange(seen_by[mentions_[at].address], s.first) == s.first) {
+        mentions_[kept].next = mentions_[at].next;
+      } else {
+        kept = at;
+      }
+    }
+  }
 }
 
 void hosts_file::grow() {

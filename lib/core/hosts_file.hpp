@@ -65,6 +65,7 @@ class hosts_file {
   std::string_view wire_at(std::uint32_t offset) const noexcept;
   std::size_t position_of(std::string_view key) const noexcept;
   void add(const name& n, std::uint32_t canonical, std::uint32_t address);
+  void drop_duplicates();
   void grow();
 
   std::string wire_;                ///< names in wire form, one after the other
