@@ -3,7 +3,9 @@ in there, as root or as an ordinary user. Where that cannot be, each test is ski
 where CI=true or LBRESOLVE_E2E=required.
 """
 
+import os
 import socket
+import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -15,6 +17,7 @@ from client import Client
 from dns_server import DnsServer
 from unbound_server import UnboundServer, find_unbound
 
+HERE = Path(__file__).resolve().parent
 _reason = None   # why there is no lab
 
 
@@ -105,6 +108,21 @@ def scripted(lab):
     yield start
     for server in running:
         server.close()
+
+
+@pytest.fixture(scope="session")
+def many_names(lbresolve_bin, tmp_path_factory):
+    """The program many_names.cpp, linked against the library of the build under test."""
+    build = Path(os.environ.get("LBRESOLVE_BUILD_DIR", Path(lbresolve_bin).parents[1]))
+    program = tmp_path_factory.mktemp("program") / "many_names"
+    sanitize = os.environ.get("LBRESOLVE_SANITIZE")
+    libraries = subprocess.run(["pkg-config", "--libs", "libcares", "libcrypto"], capture_output=True, text=True,
+                               check=True).stdout.split()
+    subprocess.run(
+        [os.environ.get("LBRESOLVE_CXX", "c++"), "-std=c++20", "-pthread", "-I", HERE.parents[1] / "lib" / "include",
+         *([f"-fsanitize={sanitize}"] if sanitize else []), HERE / "many_names.cpp", "-o", program,
+         build / "lib" / "liblbresolve.a", build / "lib" / "liblbresolve_core.a", *libraries], check=True)
+    return program
 
 
 @pytest.fixture

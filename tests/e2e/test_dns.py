@@ -73,16 +73,25 @@ def test_a_reused_connection_that_the_server_had_closed_costs_no_failure(lab, sc
 
 
 @pytest.mark.rule("DNS-04")
-def test_a_question_without_an_answer_does_not_hold_up_others_on_its_connection(lab, scripted, client):
+def test_a_question_without_an_answer_does_not_hold_up_others_on_its_connection(lab, scripted, many_names):
     names = [f"n{i}.example.test" for i in range(8)]
     scripted({**{(name, "A"): a(V4) for name in names}, ("stuck.example.test", "*"): DROP})
-    run = client.run("resolve", "stuck.example.test", *names, "@tcp://192.0.2.60:53", "-4", "--parallel", "9",
-                     "--timeout", "700ms", "--format", "json")
-    stories = {story.target: story for story in run.stories}
+    ended = look_up_at_once(lab, many_names, ["stuck.example.test", *names], server="tcp://192.0.2.60", families="4",
+                            timeout_ms=700)
     for name in names:
-        assert stories[name].succeeded and stories[name].took_ms < 350, run
-    stuck = stories["stuck.example.test"]
-    assert not stuck.succeeded and 700 <= stuck.took_ms < 700 + SLACK
+        outcome, took = ended[name]
+        assert outcome == "ok" and took < 350, ended
+    outcome, took = ended["stuck.example.test"]
+    assert outcome != "ok" and 700 <= took < 700 + SLACK
+    assert len(lab.link.syns(53)) == 1
+
+
+def look_up_at_once(lab, program, names, server, families="46", timeout_ms=5000):
+    """Outcome and milliseconds of each name, all asked for together."""
+    done = lab.run("client", [str(program), server, families, str(timeout_ms), *names])
+    assert done.returncode == 0, done
+    lines = [line.split(" ", 1) for line in done.stdout.splitlines()]
+    return {name: (rest.rsplit(" ", 1)[0], float(rest.rsplit(" ", 1)[1])) for name, rest in lines}
 
 
 @pytest.mark.rule("DNS-09")
@@ -99,8 +108,7 @@ def test_a_dead_first_server_costs_the_hedge_and_no_more(lab, unbound, client, r
 @pytest.mark.rule("DNS-09")
 def test_a_server_that_refuses_datagrams_is_left_at_once(lab, unbound, client):
     unbound({NAME: [V4, V6]})
-    lab.unreachable("192.0.2.99")
-    run = timed(lambda: client.resolve(NAME, "@192.0.2.99", "@192.0.2.53"), 0, 20)
+    run = timed(lambda: client.resolve(NAME, "@192.0.2.99", "@192.0.2.53"), 0, 20)   # nothing listens on the first
     assert run.exit_code == 0 and sorted(run.addresses) == sorted([V4, V6])
 
 
@@ -157,6 +165,11 @@ def _with_address(reply, change):
     return change(reply.replace(bytes([203, 0, 113, 1]), bytes([203, 0, 113, 66])))
 
 
+def _another_case(reply):
+    end = 12 + len(encode_name(NAME))
+    return _with_address(reply, lambda r: r[:12] + r[12:end].swapcase() + r[end:])
+
+
 FORGERIES = {
     "wrong ID": lambda reply: _with_address(reply, lambda r: struct.pack("!H", r[0] << 8 | r[1] ^ 1) + r[2:]),
     "wrong question": lambda reply: _with_address(reply, _wrong_question),
@@ -164,8 +177,7 @@ FORGERIES = {
     "garbage": lambda reply: bytes(range(1, 200)),
     "nothing": lambda reply: b"",
     "the header alone": lambda reply: reply[:2] + b"\x81\x80" + bytes(8),
-    "another case": lambda reply: _with_address(reply, lambda r: r[:12] + r[12:].swapcase()[:len(NAME) + 2]
-                                                + r[14 + len(NAME):]),
+    "another case": _another_case,
 }
 
 
@@ -178,7 +190,9 @@ def test_forged_replies_are_discarded_and_the_true_one_is_taken(lab, scripted, c
     assert run.exit_code == 0, run
     assert run.addresses == [V4]
     assert run.took_ms >= 50, "the true answer was waited for"
-    assert len(run.queries) == 1, "waiting went on, nothing was asked again"
+    again = run.queries[1:]
+    assert {q.transport for q in again} <= {"tcp"} if _another_case in forgeries else not again, (
+        "waiting went on; only a server that seems to fold case is asked again, in a way nobody can forge")
 
 
 @pytest.mark.rule("SEC-06")
@@ -210,14 +224,12 @@ def test_a_server_that_folds_case_is_still_understood(lab, scripted, client):
 
 
 @pytest.mark.rule("SEC-07")
-def test_two_hundred_concurrent_queries_leave_from_two_hundred_ports(lab, scripted, client):
+def test_two_hundred_concurrent_queries_leave_from_two_hundred_ports(lab, scripted, many_names):
     server = scripted({("*", "A"): Reply([a(V4)], delay=0.6), ("*", "AAAA"): Reply([aaaa(V6)], delay=0.6)})
-    names = [f"n{i}.example.test" for i in range(100)]
-    run = client.run("resolve", *names, "@192.0.2.60", "--parallel", "100", "--format", "json")
-    assert run.exit_code == 0, run
+    ended = look_up_at_once(lab, many_names, [f"n{i}.example.test" for i in range(100)], server="192.0.2.60")
+    assert {outcome for outcome, _ in ended.values()} == {"ok"}
     sent = lab.link.datagrams()
-    assert len(sent) >= 200
-    assert len({d["source_port"] for d in sent}) == len(sent)
-    assert len({q.id for q in server.queries}) >= 0.98 * len(server.queries), "IDs are drawn anew, too"
-    first, last = sent[0]["time"], sent[199]["time"]
-    assert last - first < 0.6, "they were all under way together"
+    assert len(sent) == 200
+    assert len({d["source_port"] for d in sent}) == 200
+    assert sent[-1]["time"] - sent[0]["time"] < 0.6, "they were all under way together"
+    assert len({q.id for q in server.queries}) >= 195, "IDs are drawn anew, too (two may fall together)"

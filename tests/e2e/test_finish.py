@@ -54,20 +54,19 @@ def test_ctrl_c_ends_a_lookup_within_a_hundred_milliseconds(lab, scripted, clien
 
 
 def descriptors(process, until):
-    """The greatest number of open descriptors of a process, sampled until a condition holds."""
+    """The greatest number of open descriptors of a process, sampled until a condition holds or it ends."""
     most = 0
-    while not until():
-        assert process.poll() is None, process.communicate()
+    while not until() and process.poll() is None:
         try:
             most = max(most, len(os.listdir(f"/proc/{process.pid}/fd")))
-        except FileNotFoundError:
-            break
+        except OSError:
+            break  # it ended in between
         time.sleep(0.001)
     return most
 
 
 @pytest.mark.rule("HE-55")
-@pytest.mark.parametrize("count, parallel", [(10_000, 1), (2_000, 10)])
+@pytest.mark.parametrize("count, parallel", [(10_000, 1), (5_000, 10)])
 def test_thousands_of_connects_leave_no_descriptor_behind(lab, backend, unbound, client, count, parallel):
     unbound({NAME: ["203.0.113.1", "203.0.113.2", "2001:db8:b::1"]})
     process = client.start("connect", TARGET, DNS, "--count", str(count), "--parallel", str(parallel),
@@ -80,11 +79,11 @@ def test_thousands_of_connects_leave_no_descriptor_behind(lab, backend, unbound,
     wait_until(lambda: accepted() >= count // 50, timeout=20, what="the first connects")
     early = descriptors(process, lambda: accepted() >= count // 4)
     wait_until(lambda: accepted() >= count * 3 // 4, timeout=60, what="most connects")
-    late = descriptors(process, lambda: accepted() >= count - 10 * parallel)
+    late = descriptors(process, lambda: False)
     assert process.wait(60) == 0, "".join(output)
-    assert accepted() >= count
+    wait_until(lambda: accepted() >= count, what="the last connect at the server")
     print(f"at most {early} descriptors in the first quarter, {late} in the last")
-    assert late <= early + 1, "a leak would have shown thousands"
+    assert 0 < late <= early + 1, "a leak would have shown thousands"
 
 
 def _drain(process):
