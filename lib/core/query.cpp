@@ -111,19 +111,22 @@ void query::end(query_try& t, outcome as, time_point now, const char* detail) {
 // The same upstream with a setting changed. A second such wish while one is waiting to be sent would be for another
 // try of the same upstream, which cannot be: never two queries in flight to one upstream.
 void query::again(const query_try& t, transport over, bool edns) {
-  again_ = plan{.upstream = t.upstream, .over = over, .edns = edns, .randomized = t.randomized && over == t.over};
+  again_ = plan{.upstream = t.upstream, .over = over, .edns = edns, .randomized = t.randomized};
 }
 
 void query::on_reply(std::size_t index, reply_match match, std::span<const std::uint8_t> bytes, time_point now) {
   query_try* t = live(index);
   if (t == nullptr || match == reply_match::stranger) return;
-  if (match == reply_match::other_case && t->randomized) {
-    // A server that folds case, or a forger. TCP tells: it is not forged blindly.
-    end(*t, outcome::abandoned, now, "the answer did not keep the question's case: asked again over TCP");
-    return again(*t, transport::tcp, t->edns);
-  }
-  t->told = true;  // every other reply ends the exchange
   const bool over_udp = t->over == transport::udp;
+  if (match == reply_match::other_case && t->randomized) {
+    // A server that folds case, or a forger. TCP tells, with the same mixed case: it is not forged blindly.
+    if (over_udp) {
+      end(*t, outcome::abandoned, now, "the answer did not keep the question's case: asked again over TCP");
+      return again(*t, transport::tcp, t->edns);
+    }
+    servers_->on_case_folded(t->upstream, now);
+  }
+  t->told = match != reply_match::other_case;  // every other reply ends the exchange
   if (match == reply_match::refusal) {
     servers_->on_answer(t->upstream, now - t->started, now);
     if (!t->edns) return end(*t, outcome::failed, now, "it refused the query with a bare header");
