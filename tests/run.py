@@ -90,7 +90,8 @@ def run_suite(suite, xml):
     """The test cases of one suite; what went wrong outside of any test case counts as one more that failed."""
     if not suite["command"]:
         return [failed_case(suite["name"], "the suite is not built")]
-    flags = {"doctest": ["--reporters=junit", f"--out={xml}"], "pytest": [f"--junitxml={xml}", "-v", "--tb=short"]}
+    flags = {"doctest": ["--reporters=junit", f"--out={xml}"],
+             "pytest": [f"--junitxml={xml}", "-o", "junit_family=xunit1", "-v", "--tb=short"]}
     environment = {**SANITIZER_OPTIONS, **os.environ, **suite["environment"]}
     log = xml.with_suffix(".log")
     with log.open("wb") as out:

@@ -42,7 +42,7 @@ ALLOWED_SYMBOLS = re.compile(
     r"""^( _Z(N?K?S[tabsiod] | n[wa] | d[la]).*      # std::, operator new and delete
       | _ZT[IVS](N?K?St | N10__cxxabiv1 | [a-z]).*  # vtables and typeinfo of the runtime
       | __cxa_\w+ | __gxx_personality_v0 | _Unwind_Resume | __dso_handle | __stack_chk_fail | _GLOBAL_OFFSET_TABLE_
-      | __tls_get_addr
+      | __tls_get_addr | __libc_single_threaded      # shared_ptr looks whether there are threads at all
       | (__)?(mem(cpy|move|set|cmp|chr)|str(len|cmp|ncmp|chr))(_chk)? | v?snprintf
       | (exp|exp2|log|log2|log1p|expm1|pow|sqrt|floor|ceil|round|lround|llround|fmod|ldexp|hypot)f?
       | __(asan|ubsan|tsan|sanitizer)_\w+ | __sanitizer\w+

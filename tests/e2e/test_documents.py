@@ -1,0 +1,95 @@
+"""USE-01: what the documents tell people to type is typed here, and their programs are compiled and run.
+
+In the lab every name has addresses and something listens behind them, so the snippets run as they stand.
+"""
+
+import os
+import re
+import shlex
+import subprocess
+from pathlib import Path
+
+import pytest
+from backend import Backend
+from dns_server import a, aaaa
+from network_lab import in_namespace
+
+SOURCE = Path(__file__).resolve().parents[2]
+DOCUMENTS = [SOURCE / "README.md", *sorted((SOURCE / "docs").glob("*.md"))]
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
+
+# What a line of a shell block may begin with, besides `make` and `lbresolve`, which are checked below.
+OTHER_COMMANDS = {"cmake", "tests/run.py", "build/dev/tests/core_tests"}
+
+
+def blocks(language):
+    found = [(path.name, number, body) for path in DOCUMENTS
+             for number, (kind, body) in enumerate(BLOCK.findall(path.read_text()), 1) if kind == language]
+    return [pytest.param(body, id=f"{name}-{number}") for name, number, body in found]
+
+
+def commands(program=None):
+    lines = [(param.id, line) for param in blocks("sh") for line in param.values[0].splitlines() if line]
+    return [pytest.param(line, id=f"{name}: {line}") for name, line in lines
+            if program is None or shlex.split(line)[0] == program]
+
+
+@pytest.fixture
+def internet(lab, scripted):
+    """Every name has two addresses, and each listens on the ports that the documents use."""
+    addresses = {("*", "A"): [a("203.0.113.1"), a("203.0.113.2")], ("*", "AAAA"): [aaaa("2001:db8:b::1")]}
+    scripted(addresses, host="192.0.2.53")
+    lab.write_resolv_conf("192.0.2.53")
+    with in_namespace("server"):
+        backend = Backend(443)
+    yield
+    backend.close()
+
+
+@pytest.mark.rule("USE-01")
+@pytest.mark.parametrize("program", blocks("cpp"))
+def test_a_program_compiles_and_runs(lab, internet, lbresolve_bin, tmp_path, program):
+    (tmp_path / "app.cpp").write_text(program)
+    build = Path(os.environ.get("LBRESOLVE_BUILD_DIR", Path(lbresolve_bin).parents[1]))
+    sanitize = os.environ.get("LBRESOLVE_SANITIZE")
+    libraries = subprocess.run(["pkg-config", "--libs", "libcares", "libcrypto"], capture_output=True, text=True,
+                               check=True).stdout.split()
+    done = subprocess.run(
+        [os.environ.get("LBRESOLVE_CXX", "c++"), "-std=c++20", "-Wall", "-Werror", "-pthread",
+         *([f"-fsanitize={sanitize}"] if sanitize else []), "-I", SOURCE / "lib/include", tmp_path / "app.cpp",
+         "-o", tmp_path / "app", build / "lib/liblbresolve.a", build / "lib/liblbresolve_core.a", *libraries],
+        capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    ran = lab.run("client", [str(tmp_path / "app")])
+    assert ran.returncode == 0, ran
+
+
+@pytest.mark.rule("USE-01")
+@pytest.mark.parametrize("line", commands("lbresolve"))
+def test_a_command_line_works(lab, internet, lbresolve_bin, line):
+    ran = lab.run("client", [lbresolve_bin, *shlex.split(line)[1:]])
+    assert ran.returncode == 0 and ran.stdout, ran
+
+
+@pytest.mark.rule("USE-01")
+@pytest.mark.parametrize("line", commands("make"))
+def test_a_make_target_exists(line):
+    targets = [word for word in shlex.split(line)[1:] if "=" not in word]
+    makefile = (SOURCE / "Makefile").read_text()
+    assert targets and all(re.search(rf"^{target}:", makefile, re.MULTILINE) for target in targets)
+
+
+@pytest.mark.parametrize("line", commands())
+def test_no_command_of_the_documents_goes_unchecked(line):
+    assert shlex.split(line)[0] in OTHER_COMMANDS | {"make", "lbresolve"}
+
+
+def test_there_is_something_to_check():
+    assert len(blocks("cpp")) >= 5 and len(commands("lbresolve")) >= 5 and len(commands("make")) >= 2
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=lambda p: p.name)
+def test_links_between_documents_lead_somewhere(path):
+    targets = re.findall(r"\]\(([^)#:\s]+)(?:#[^)]*)?\)", path.read_text())
+    missing = [t for t in targets if not (path.parent / t).exists()]
+    assert not missing
