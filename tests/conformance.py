@@ -58,19 +58,32 @@ def read_tests(results):
             prefix = PREFIX.match(case["name"])
             rules = set(case["rules"]) | set(prefix[1].split(", ") if prefix else [])
             if rules:
-                name = case["name"][prefix.end():] if prefix else case["name"]
+                name = case["name"][prefix.end():] if prefix else as_sentence(case["name"])
                 tests.append({"suite": path.stem, "name": name, "rules": rules, "outcome": case["outcome"]})
     if not tests:
         sys.exit(f"conformance.py: no results in {results}: run the tests first")
     return tests
 
 
+def as_sentence(name):
+    """test_one_is_tried[ipv4] as "one is tried": the parameters are variants of one test."""
+    return re.sub(r"\[.*", "", name, flags=re.DOTALL).removeprefix("test_").replace("_", " ")
+
+
 def verdict(tests):
+    """How the rule fares, and its tests, each once."""
+    names = dict.fromkeys(f"{t['suite']}: {t['name']}" for t in tests)
+    marked = []
+    for name in names:
+        outcome = worst([t for t in tests if f"{t['suite']}: {t['name']}" == name])
+        marked.append(name if outcome == "passed" else f"{name} ({outcome})")
+    return {"outcome": worst(tests), "tests": marked}
+
+
+def worst(tests):
     """One failed test fails its rule; skipped tests count only where no other speaks for it."""
     outcomes = {t["outcome"] for t in tests}
-    outcome = next((o for o in ("failed", "passed", "skipped") if o in outcomes), NOT_COVERED)
-    marks = {"passed": "", "failed": " (failed)", "skipped": " (skipped)"}
-    return {"outcome": outcome, "tests": [f"{t['suite']}: {t['name']}{marks[t['outcome']]}" for t in tests]}
+    return next((o for o in ("failed", "passed", "skipped") if o in outcomes), NOT_COVERED)
 
 
 def print_matrix(matrix):
