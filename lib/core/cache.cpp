@@ -138,7 +138,12 @@ struct cache::entry {
 };
 
 cache::cache(const lbresolve::cache_options& settings, std::uint64_t hash_seed)
-    : settings_(settings), hash_key_{hash_seed, std::rotl(hash_seed, 32) * 0x9E3779B97F4A7C15U + 1} {}
+    : settings_(settings), hash_key_{hash_seed, std::rotl(hash_seed, 32) * 0x9E3779B97F4A7C15U + 1} {
+  for (auto* const time : {&settings_.max_ttl, &settings_.min_ttl, &settings_.max_negative_ttl, &settings_.failure_ttl,
+                           &settings_.max_failure_ttl}) {
+    *time = std::clamp(*time, std::chrono::seconds{0}, longest);
+  }
+}
 
 cache::~cache() { clear(); }
 
@@ -184,11 +189,11 @@ std::chrono::seconds cache::lifetime(const answer& a, std::uint32_t ttl) const n
   if (!a.cacheable || ttl == 0) return std::chrono::seconds{0};
   const bool is_positive = a.is == answer::kind::positive;
   const auto cap = is_positive ? settings_.max_ttl : std::min(settings_.max_ttl, settings_.max_negative_ttl);
-  return std::min({std::max(std::chrono::seconds{ttl}, settings_.min_ttl), cap, longest});
+  return std::min(std::max(std::chrono::seconds{ttl}, settings_.min_ttl), cap);
 }
 
 std::chrono::seconds cache::failure_lifetime(unsigned failures) const noexcept {
-  const auto cap = std::min(settings_.max_failure_ttl, longest);
+  const auto cap = settings_.max_failure_ttl;
   auto lifetime = std::min(settings_.failure_ttl, cap);
   for (unsigned n = 1; n < failures && lifetime < cap; ++n) lifetime = std::min(lifetime * 2, cap);
   return lifetime;
