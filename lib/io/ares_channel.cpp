@@ -140,16 +140,28 @@ std::span<const std::uint8_t> question_of(std::span<const std::uint8_t> query) n
   return query.subspan(header, end - header);
 }
 
-void make_receipt(std::span<const std::uint8_t> query, std::uint16_t id, std::vector<std::uint8_t>& into) {
-  const auto question = question_of(query);
-  const std::array<std::uint8_t, 12> header{static_cast<std::uint8_t>(id >> 8),
-                                            static_cast<std::uint8_t>(id & 0xFF),
-                                            0x81,  // QR, RD
-                                            0x82,  // RA, SERVFAIL
-                                            0,
-                                            1};  // one question, no records
+namespace {
+
+void append_header_and_question(std::uint16_t id, std::uint16_t flags, std::span<const std::uint8_t> question,
+                                std::vector<std::uint8_t>& into) {
+  const auto high = [](std::uint16_t v) { return static_cast<std::uint8_t>(v >> 8); };
+  const auto low = [](std::uint16_t v) { return static_cast<std::uint8_t>(v & 0xFF); };
+  const std::array<std::uint8_t, 12> header{high(id), low(id), high(flags), low(flags), 0, 1};  // one question
   into.insert(into.end(), header.begin(), header.end());
   into.insert(into.end(), question.begin(), question.end());
+}
+
+}  // namespace
+
+void make_stub(std::span<const std::uint8_t> query, std::vector<std::uint8_t>& into) {
+  constexpr std::uint16_t recursion_desired = 0x0100;
+  append_header_and_question(static_cast<std::uint16_t>(query[0] << 8 | query[1]), recursion_desired,
+                             question_of(query), into);
+}
+
+void make_receipt(std::span<const std::uint8_t> query, std::uint16_t id, std::vector<std::uint8_t>& into) {
+  constexpr std::uint16_t reply_servfail = 0x8182;
+  append_header_and_question(id, reply_servfail, question_of(query), into);
 }
 
 }  // namespace lbresolve::io

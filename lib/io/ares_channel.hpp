@@ -66,8 +66,12 @@ class ares_channel {
 /// where it is not such a message.
 std::span<const std::uint8_t> question_of(std::span<const std::uint8_t> query) noexcept;
 
-/// A reply to `query` with `id`, for c-ares. Its RCODE is SERVFAIL, because c-ares 1.34 measures the latency of replies
-/// that say NOERROR or NXDOMAIN, and cuts its timeouts down by that.
+/// The query that c-ares gets in place of `query` where it does not write it to the wire: header and question, no OPT.
+/// There 1.34 has nothing to parse or to put a COOKIE in, and 1.18.1 sees no query too long for UDP.
+void make_stub(std::span<const std::uint8_t> query, std::vector<std::uint8_t>& into);
+
+/// Appends the receipt for a stub, or for a query, that c-ares sent with `id`. Its RCODE is SERVFAIL, because c-ares
+/// 1.34 measures the latency of replies that say NOERROR or NXDOMAIN, and cuts its timeouts down by that.
 void make_receipt(std::span<const std::uint8_t> query, std::uint16_t id, std::vector<std::uint8_t>& into);
 
 }  // namespace lbresolve::io

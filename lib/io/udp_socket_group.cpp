@@ -25,8 +25,9 @@ struct udp_socket_group::slot final : event_loop::watcher {
   std::uint64_t exchange = 0;
   std::uint64_t uses = 0;  // tells a slot used again from the one that was looked at
   std::vector<std::uint8_t> query;
-  std::vector<std::uint8_t> receipt;  // empty until c-ares has sent the query
-  int descriptor = -1;                // the one on which c-ares waits for the receipt
+  std::vector<std::uint8_t> receipt;  // the stub of the query, until c-ares has sent that
+  bool sent = false;
+  int descriptor = -1;  // the one on which c-ares waits for the receipt
   std::error_code failure;
   bool told_other_case = false;
 };
@@ -56,6 +57,7 @@ udp_socket_group::slot& udp_socket_group::take_slot() {
   free_.pop_back();
   ++s.uses;
   s.receipt.clear();
+  s.sent = false;
   s.failure = {};
   s.told_other_case = false;
   return s;
@@ -75,10 +77,11 @@ void udp_socket_group::send(std::uint64_t exchange, std::span<const std::uint8_t
   s.exchange = exchange;
   s.query.assign(query.begin(), query.end());
   open_.emplace(exchange, &s);
+  make_stub(query, s.receipt);
   sending_ = &s;
-  channel_->send(query);
+  channel_->send(s.receipt);
   sending_ = nullptr;
-  if (s.receipt.empty()) s.failure = errno_code(EMSGSIZE);  // c-ares would not have it
+  if (!s.sent) s.failure = errno_code(ENOMEM);  // c-ares could not take it
   if (s.failure) {
     const auto failure = s.failure;
     finish(s);
@@ -99,9 +102,12 @@ std::ptrdiff_t udp_socket_group::send(int descriptor, std::span<const iovec> pie
   // Failure is for the exchange alone to bear: c-ares would take it out on every query in flight.
   if (sending_ != nullptr && size >= 2 && pieces.front().iov_len >= 2) {
     const auto* id = static_cast<const std::uint8_t*>(pieces.front().iov_base);
-    make_receipt(sending_->query, static_cast<std::uint16_t>(id[0] << 8 | id[1]), sending_->receipt);
-    sending_->descriptor = descriptor;
-    sending_->failure = transmit(*sending_);
+    slot& s = *sending_;
+    s.receipt.clear();
+    make_receipt(s.query, static_cast<std::uint16_t>(id[0] << 8 | id[1]), s.receipt);
+    s.sent = true;
+    s.descriptor = descriptor;
+    s.failure = transmit(s);
   }
   return size;
 }
@@ -159,7 +165,7 @@ void udp_socket_group::finish(slot& s) {
   s.fd.reset();
   open_.erase(s.exchange);
   ++s.uses;
-  if (!s.receipt.empty()) {
+  if (s.sent) {
     receipt_for_ = &s;
     channel_->process(s.descriptor, -1);
     receipt_for_ = nullptr;
