@@ -12,9 +12,9 @@ CAD, RD = 250.0, 50.0     # Connection Attempt Delay and Resolution Delay, milli
 SLACK = 40.0
 
 
-def timed(action: Callable[[], Run], low: float, high: float, tries: int = 4) -> Run:
+def timed(action: Callable[[], Run], low: float, high: float, tries: int = 10) -> Run:
     """Noise only ever makes things later. So a lower bound must hold in every try, and an upper bound (plus SLACK)
-    must be kept by one of a few tries. Gives the run that kept it."""
+    must be kept by one of ten tries. Gives the run that kept it."""
     took = []
     for _ in range(tries):
         run = action()
