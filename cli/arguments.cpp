@@ -3,6 +3,8 @@
 #include "cli/duration.hpp"
 
 #include <fmt/format.h>
+
+#include <net/if.h>
 #include <CLI/CLI.hpp>
 
 #include <algorithm>
@@ -131,7 +133,10 @@ void read_values(reader& in, const raw_arguments& raw, arguments& out) {
     out.source = address::parse(s);
     if (!out.source) in.complain(fmt::format("--source \"{}\" is not an IP address", s));
   });
-  in.text("--interface", raw.interface, [&](const std::string& s) { out.interface = s; });
+  in.text("--interface", raw.interface, [&](const std::string& s) {
+    out.interface = s;
+    if (if_nametoindex(s.c_str()) == 0) in.complain(fmt::format("--interface \"{}\" is not one of this host", s));
+  });
   in.text("--subnet", raw.subnet, [&](const std::string& s) { out.subnet = s; });
   in.text("--resolv-conf", raw.resolv_conf, [&](const std::string& s) { out.resolv_conf = s; });
   if (in.given("--hosts")) out.hosts = raw.hosts;  // empty: none is read
@@ -180,30 +185,40 @@ void check_together(reader& in, const arguments& out) {
   if (out.parallel > 1 && !out.count) in.complain("--parallel needs --count");
 }
 
+/// CLI11 writes "--timeout: 1 required TEXT missing" or "Could not convert: --trace = x": all that is needed of it is
+/// the option's name.
 std::string complaint_of(const CLI::ParseError& e) {
-  // CLI11 writes "--timeout: 1 required TEXT missing": the option's name is all that is needed of it.
   const std::string text = e.what();
-  const std::size_t name_end = text.find(':');
-  if (text.starts_with('-') && name_end != std::string::npos) {
-    const std::string option = text.substr(0, name_end);
-    const bool missing = text.find("missing") != std::string::npos;
-    return fmt::format("{} {}", option, missing ? "needs a value" : "takes no value");
+  const std::size_t name = text.find('-');
+  if (name == std::string::npos) return text;
+  const std::string option = text.substr(name, text.find_first_of(": ", name) - name);
+  const bool missing = dynamic_cast<const CLI::ArgumentMismatch*>(&e) != nullptr;
+  return fmt::format("{} {}", option, missing ? "needs a value" : "takes no value");
+}
+
+/// The words before "--", in CLI11's order: from the last to the first. "--hosts=" becomes two words, the second one
+/// empty: CLI11 would take the next word for the value.
+std::vector<std::string> words_for_cli11(std::span<const char* const> argv) {
+  std::vector<std::string> words;
+  for (const std::string word : argv) {
+    const bool empty_value = word.starts_with("--") && word.ends_with('=');
+    words.push_back(empty_value ? word.substr(0, word.size() - 1) : word);
+    if (empty_value) words.emplace_back();
   }
-  return text;
+  std::reverse(words.begin(), words.end());
+  return words;
 }
 
 }  // namespace
 
 std::variant<arguments, usage_error> parse_arguments(std::span<const char* const> argv) {
-  std::vector<std::string> before(argv.begin(), argv.end());
-  const auto dashes = std::find(before.begin(), before.end(), "--");
-  const std::vector<std::string> after(dashes == before.end() ? dashes : dashes + 1, before.end());
-  before.erase(dashes, before.end());
+  const auto dashes = std::find(argv.begin(), argv.end(), std::string_view("--"));
+  const std::vector<std::string> after(dashes == argv.end() ? dashes : dashes + 1, argv.end());
+  std::vector<std::string> before = words_for_cli11(argv.first(static_cast<std::size_t>(dashes - argv.begin())));
 
   CLI::App app;
   raw_arguments raw;
   declare(app, raw);
-  std::reverse(before.begin(), before.end());  // CLI11 takes them from the back
   try {
     app.parse(before);
   } catch (const CLI::ParseError& e) {
@@ -230,7 +245,10 @@ options arguments::resolver_options() const {
   if (policy) o.policy = *policy;
   if (families) o.families = *families;
   if (attempt_delay) o.racing.attempt_delay = *attempt_delay;
-  if (timeout && what == command::resolve) o.query.timeout = *timeout;
+  // The lookup's own deadline comes first, so that running out of time is that, and not a failure of the servers.
+  if (what == command::resolve) {
+    o.query.timeout = timeout.value_or(resolve_options{}.timeout) + std::chrono::seconds(1);
+  }
   o.query.client_subnet = subnet;
   if (resolv_conf) o.resolv_conf = *resolv_conf;
   if (hosts) o.hosts = *hosts;

@@ -7,7 +7,7 @@ std::string_view help_text() {
 
 Usage:
   lbresolve [resolve] NAME...       the addresses of a name, in the order connect would try them
-  lbresolve connect HOST:PORT       races the addresses (RFC 8305), shows the race, closes the connection
+  lbresolve connect HOST:PORT       races the addresses (RFC 8305), shows the race, and hangs up
   lbresolve connect https://HOST
 
 Which servers and files:
@@ -19,10 +19,10 @@ Which servers and files:
 How to look up:
   -4, -6                     only IPv4, only IPv6
   --timeout TIME             for all of it: 500ms, 1.5s, or seconds (resolve 5 s, connect 15 s)
-  --policy in_order|random   order among equal addresses: as the DNS answer has them, or shuffled (random)
+  --policy in_order|random   equal addresses as the DNS answer has them, or shuffled (random)
   --no-cache                 ask again for every one of --count
   --no-search                do not apply the search list of resolv.conf
-  --subnet PREFIX            send EDNS Client Subnet, as 198.51.100.0/24; 0.0.0.0/0 asks servers to send none
+  --subnet PREFIX            send EDNS Client Subnet, as 198.51.100.0/24; 0.0.0.0/0: no subnet
 
 How to connect:
   --attempt-delay TIME       between attempts: 100ms, 1s, or milliseconds (250 ms)

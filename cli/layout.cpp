@@ -8,7 +8,8 @@ namespace lbresolve::cli {
 namespace {
 
 constexpr std::size_t gap = 2;
-constexpr std::size_t narrowest_column = 8;
+constexpr std::size_t least_column = 4;
+constexpr std::size_t least_prose = 14;
 
 std::size_t total(std::span<const std::size_t> widths) {
   std::size_t sum = widths.empty() ? 0 : gap * (widths.size() - 1);
@@ -74,12 +75,17 @@ std::vector<std::size_t> fit_columns(std::span<const row> rows, std::size_t widt
     if (is_fixed(i)) widths[i] = fixed[i];
   }
   while (width > 0 && total(widths) > width) {
-    std::size_t widest = widths.size();
-    for (std::size_t i = 0; i < widths.size(); ++i) {
-      if (!is_fixed(i) && (widest == widths.size() || widths[i] > widths[widest])) widest = i;
+    const std::size_t last = widths.size() - 1;
+    std::size_t narrowed = widths.size();
+    if (!is_fixed(last) && widths[last] > least_prose) {
+      narrowed = last;
+    } else {
+      for (std::size_t i = 0; i < widths.size(); ++i) {
+        if (!is_fixed(i) && (narrowed == widths.size() || widths[i] > widths[narrowed])) narrowed = i;
+      }
     }
-    if (widest == widths.size() || widths[widest] <= narrowest_column) break;
-    --widths[widest];
+    if (narrowed == widths.size() || widths[narrowed] <= least_column) break;
+    --widths[narrowed];
   }
   return widths;
 }

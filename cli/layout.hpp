@@ -27,7 +27,8 @@ std::vector<std::string> wrap(std::string_view safe, std::size_t width);
 void append_text(std::string& out, const terminal& to, std::string_view safe, ink meaning = ink::plain,
                  std::size_t indent = 0);
 
-/// Column widths for `rows`: as wide as the widest cell, the widest columns narrowed until all fit into `width`.
+/// Column widths for `rows`: as wide as the widest cell, then narrowed until all fit into `width`: the last column
+/// first, whose prose reads well over several lines, then the widest.
 /// Columns with an entry above zero in `fixed` keep that width.
 std::vector<std::size_t> fit_columns(std::span<const row> rows, std::size_t width,
                                      std::span<const std::size_t> fixed = {});

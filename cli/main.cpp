@@ -14,10 +14,15 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <array>
 #include <csignal>
 #include <exception>
 #include <span>
+#include <string>
+#include <string_view>
 #include <system_error>
+#include <utility>
+#include <variant>
 
 namespace lbresolve::cli {
 namespace {
@@ -28,6 +33,16 @@ void occupy_standard_streams() {
     if (fcntl(fd, F_GETFD) != -1) continue;
     if (open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) != fd) return;
   }
+}
+
+/// The library names its own options; here they have the names of the flags.
+std::string in_flags(std::string sentence) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 2> names{
+      {{"query.client_subnet", "--subnet"}, {"racing.attempt_delay", "--attempt-delay"}}};
+  for (const auto& [option, flag] : names) {
+    if (sentence.starts_with(option)) return sentence.replace(0, option.size(), flag);
+  }
+  return sentence;
 }
 
 exit_code run(const arguments& args, output& out) {
@@ -45,7 +60,7 @@ exit_code run(const arguments& args, output& out) {
   }
   result<resolver> made = resolver::create(args.resolver_options());
   if (!made) {
-    complain(made.error().message());
+    complain(in_flags(made.error().message()));
     return exit_code_of(made.error());
   }
   const terminal to = terminal::of_stdout(args.color);

@@ -5,6 +5,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <vector>
 
 namespace lbresolve::cli {
@@ -18,7 +19,7 @@ void append_sources(std::string& out, const terminal& to, const trace& story) {
     if (q.ended_as == abandoned || q.ended_as == pending) continue;
     rows.push_back({{to.safe(subject(q))},
                     {in_ms(time_of(q, story.took)), ink::plain, true},
-                    {to.safe(outcome(q, story.took)), ink::faint}});
+                    {to.safe(outcome(q, story.took, detail::full)), ink::faint}});
   }
   if (rows.empty()) return;
   out += '\n';
@@ -33,8 +34,8 @@ void append_resolution(std::string& out, const terminal& to, const resolution& w
   if (!what.canonical_name.empty() && what.canonical_name != what.name) {
     facts.push_back({{"canonical name"}, {to.safe(what.canonical_name)}});
   }
-  facts.push_back(
-      {{"ttl"}, {what.ttl.count() == 0 ? "0 s: true just this once" : fmt::format("{} s", what.ttl.count())}});
+  const bool timed = !what.story || std::any_of(what.story->queries.begin(), what.story->queries.end(), has_ttl);
+  if (timed) facts.push_back({{"ttl"}, {fmt::format("{} s", what.ttl.count())}});
   append_rows(out, to, facts, fit_columns(facts, to.width));
   out += '\n';
 

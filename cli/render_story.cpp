@@ -6,7 +6,8 @@
 
 #include <algorithm>
 #include <array>
-#include <string_view>
+#include <span>
+#include <string>
 #include <vector>
 
 namespace lbresolve::cli {
@@ -45,19 +46,19 @@ elapsed end_of(const trace& story) {
   return end;
 }
 
-std::vector<event> events_of(const trace& story, elapsed end, bool reasons, const terminal& to) {
+std::vector<event> events_of(const trace& story, elapsed end, bool reasons, const terminal& to, detail how) {
   std::vector<event> all;
   for (const query_record& q : story.queries) {
     event e{.from = q.started, .to = q.ended.value_or(end), .meaning = meaning_of(q)};
     e.what = to.safe(subject(q));
-    e.outcome = to.safe(outcome(q, end));
+    e.outcome = to.safe(outcome(q, end, how));
     all.push_back(std::move(e));
   }
   for (const attempt_record& a : story.attempts) {
     event e{.from = a.started, .to = a.ended.value_or(end), .heavy = true, .meaning = meaning_of(a)};
     e.happened = a.ended_as != attempt_record::outcome::skipped;
     e.what = to.safe(subject(a));
-    e.outcome = to.safe(outcome(a, end));
+    e.outcome = to.safe(outcome(a, end, how));
     if (reasons && e.happened && !a.detail.empty()) e.outcome += to.safe("; " + a.detail);
     all.push_back(std::move(e));
   }
@@ -70,13 +71,12 @@ void append_waterfall(std::string& out, const terminal& to, std::span<const even
   for (const event& e : events) {
     rows.push_back({{e.what}, {}, {e.happened ? in_ms(e.to - e.from) : "", ink::plain, true}, {e.outcome, e.meaning}});
   }
-  // Half of the terminal is for words; what they leave is for the bars.
-  constexpr std::size_t least_bar = 16;
-  std::array<std::size_t, 4> fixed{0, least_bar, 0, 0};
-  std::vector<std::size_t> widths = fit_columns(rows, std::max<std::size_t>(to.width * 2 / 3, 60), fixed);
+  const std::size_t least_bar = std::max<std::size_t>(16, to.width / 5);
+  const std::array<std::size_t, 4> fixed{0, least_bar, 0, 0};
+  std::vector<std::size_t> widths = fit_columns(rows, to.width, fixed);
   std::size_t used = 2 * (widths.size() - 1);
   for (const std::size_t w : widths) used += w;
-  widths[1] = least_bar + (to.width > used ? to.width - used : 0);
+  widths[1] += to.width > used ? to.width - used : 0;
 
   const time_axis axis(end, widths[1], to.utf8);
   for (std::size_t i = 0; i < rows.size(); ++i) {
@@ -113,15 +113,14 @@ void append_narrow(std::string& out, const terminal& to, std::span<const event> 
 
 void append_story(std::string& out, const terminal& to, const trace& story, bool reasons) {
   const elapsed end = end_of(story);
-  const std::vector<event> events = events_of(story, end, reasons, to);
-  if (!events.empty()) {
-    if (!to.is_tty) {
-      append_table(out, to, events);
-    } else if (to.width < least_width_for_bars) {
-      append_narrow(out, to, events);
-    } else {
-      append_waterfall(out, to, events, end);
-    }
+  const bool bars = to.is_tty && to.width >= least_width_for_bars;
+  const std::vector<event> events = events_of(story, end, reasons, to, bars ? detail::brief : detail::full);
+  if (bars && !events.empty()) {
+    append_waterfall(out, to, events, end);
+  } else if (to.is_tty) {
+    append_narrow(out, to, events);
+  } else if (!events.empty()) {
+    append_table(out, to, events);
   }
   for (const std::string& note : story.notes) append_text(out, to, to.safe("note: " + note), ink::faint, 6);
 }

@@ -29,8 +29,8 @@ std::size_t time_axis::column(elapsed at) const {
 }
 
 std::string time_axis::ticks() const {
-  constexpr std::size_t room = 10;  // for a number and the space to the next one
-  constexpr std::size_t unit = 3;   // " ms"
+  constexpr std::size_t room = 7;  // for a number and the space to the next one
+  constexpr std::size_t unit = 3;  // " ms"
   const double end = std::chrono::duration<double, std::milli>(end_).count();
   const double step = round_step(end / std::max(1.0, static_cast<double>(columns_) / static_cast<double>(room)));
   std::string line;

@@ -14,11 +14,13 @@ std::string plural(unsigned count, std::string_view what) {
   return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
 }
 
-std::string origin(const query_record& q) {
+std::string origin(const query_record& q, detail how) {
   using enum query_record::source;
   switch (q.from) {
     case network:
-      return fmt::format("from {} ({})", q.upstream, to_string(q.over));
+      if (how == detail::full) return fmt::format("from {} ({})", q.upstream, to_string(q.over));
+      return fmt::format("from {}{}", q.upstream,
+                         q.over == transport::udp ? "" : fmt::format(" ({})", to_string(q.over)));
     case cache:
       return "from the cache";
     case shared:
@@ -45,6 +47,10 @@ std::string with_detail(std::string text, const std::string& detail) {
 }
 
 }  // namespace
+
+bool has_ttl(const query_record& q) {
+  return q.from != query_record::source::hosts && q.from != query_record::source::special;
+}
 
 std::string ms_number(elapsed time) {
   const double ms = std::chrono::duration<double, std::milli>(time).count();
@@ -121,24 +127,28 @@ std::string subject(const query_record& q) { return type_name(q.type) + " " + q.
 
 std::string subject(const endpoint& e) { return e.port == 0 ? e.address.to_string() : e.to_string(); }
 
-std::string outcome(const query_record& q, elapsed now) {
+std::string outcome(const query_record& q, elapsed now, detail how) {
   using enum query_record::outcome;
-  const std::string where = origin(q);
+  const std::string where = origin(q, how);
+  const bool full = how == detail::full;
   switch (q.ended_as) {
-    case pending:
-      return fmt::format("no answer yet {}", where);
-    case answered:
-      return fmt::format("{}, ttl {} s, {}", plural(q.count, "record"), q.ttl, where) + extended_error(q);
+    case answered: {
+      const std::string ttl = full && has_ttl(q) ? fmt::format(", ttl {} s", q.ttl) : std::string();
+      return fmt::format("{}{}{} {}", plural(q.count, "record"), ttl, full ? "," : "", where) + extended_error(q);
+    }
     case nodata:
-      return fmt::format("no such records, {}", where) + extended_error(q);
+      return fmt::format("no such records{} {}", full ? "," : "", where) + extended_error(q);
     case nxdomain:
-      return fmt::format("no such name, {}", where) + extended_error(q);
+      return fmt::format("no such name{} {}", full ? "," : "", where) + extended_error(q);
     case failed: {
       const std::string what = q.rcode > 0 ? rcode_name(q.rcode) : "unusable answer";
       return fmt::format("{} {}", with_detail(what, q.detail), where) + extended_error(q);
     }
-    case timed_out:
-      return fmt::format("no answer after {} {}", in_ms(time_of(q, now)), where);
+    case pending:
+    case timed_out: {
+      const std::string waited = full ? fmt::format(" after {}", in_ms(time_of(q, now))) : std::string();
+      return fmt::format("no answer{} {}", waited, where);
+    }
     case unreachable:
       return fmt::format("{} {}", q.code ? why(q.code) : with_detail("unreachable", q.detail), where);
     case abandoned:
@@ -147,9 +157,10 @@ std::string outcome(const query_record& q, elapsed now) {
   return {};
 }
 
-std::string outcome(const attempt_record& a, elapsed now) {
+std::string outcome(const attempt_record& a, elapsed now, detail how) {
   using enum attempt_record::outcome;
-  const std::string waited = fmt::format("no answer after {}", in_ms(time_of(a, now)));
+  const std::string waited =
+      how == detail::full ? fmt::format("no answer after {}", in_ms(time_of(a, now))) : std::string("no answer");
   switch (a.ended_as) {
     case pending:
       return waited;

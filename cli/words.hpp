@@ -36,9 +36,18 @@ std::string subject(const query_record& q);
 std::string subject(const endpoint& e);
 inline std::string subject(const attempt_record& a) { return subject(a.endpoint); }
 
-/// "2 records, ttl 60 s, from 192.0.2.53:53 (udp)"
-std::string outcome(const query_record& q, elapsed now);
-/// "won", "refused", "no answer after 250 ms, cancelled", "skipped: no route"
-std::string outcome(const attempt_record& a, elapsed now);
+/// False for what has no TTL: the hosts file, a literal, a special name.
+bool has_ttl(const query_record& q);
+
+/// How much to say.
+enum class detail {
+  brief,  ///< beside a column of times: "2 records from 192.0.2.53:53", "no answer, cancelled"
+  full,   ///< alone: "2 records, ttl 60 s, from 192.0.2.53:53 (udp)", "no answer after 250 ms, cancelled"
+};
+
+/// What came of it. @param now the operation's end, for what has no end of its own.
+std::string outcome(const query_record& q, elapsed now, detail how);
+/// "won", "refused", "skipped: no route"
+std::string outcome(const attempt_record& a, elapsed now, detail how);
 
 }  // namespace lbresolve::cli

@@ -1,0 +1,128 @@
+"""Malformed input: exactly one sentence, which names the wrong part, and exit code 2 (USE-08)."""
+
+import pathlib
+import re
+
+import pytest
+
+HERE = pathlib.Path(__file__).resolve().parent
+DOCS = HERE.parents[1] / "docs"
+
+# The arguments, and what the sentence must name.
+WRONG = [
+    ([], "no name"),
+    (["connect"], "connect needs a target"),
+    (["connect", "a.test:1", "b.test:2"], '"b.test:2"'),
+    (["connect", "a.test"], "port"),
+    (["connect", "a.test:"], "port"),
+    (["connect", "a.test:0"], '"0"'),
+    (["connect", "a.test:65536"], '"65536"'),
+    (["connect", "a.test:http"], '"http"'),
+    (["connect", "a.test:-1"], '"-1"'),
+    (["connect", ":443"], "host is empty"),
+    (["connect", "[::1:443"], '"["'),
+    (["connect", "[::1]443"], '"443"'),
+    (["connect", "[::1]:"], "port"),
+    (["connect", "[nonsense]:443"], "nonsense"),
+    (["connect", "::1:443"], "IPv6"),
+    (["connect", ""], "empty"),
+    (["connect", "a..test:443"], "between two dots"),
+    (["connect", "x" * 64 + ".test:443"], "63"),
+    (["connect", "http://a.test"], '"http"'),
+    (["connect", "https://"], "host is empty"),
+    (["connect", "https://a.test/path"], "path"),
+    (["connect", "https://user@a.test"], "user"),
+    (["resolve", ""], "empty"),
+    (["a..test"], "between two dots"),
+    (["a b.test"], "space"),
+    (["a.test:99999"], '"99999"'),
+    (["a\x1b[31m.test"], "control character"),
+    (["x" * 300], "63"),
+    (["@", "a.test"], "@ needs a server"),
+    (["@dns.test", "a.test"], '"dns.test"'),
+    (["@192.0.2.1:0", "a.test"], '"0"'),
+    (["@192.0.2.1:99999", "a.test"], '"99999"'),
+    (["@[::1", "a.test"], '"["'),
+    (["@192.0.2.1", "@192.0.2.300", "a.test"], "192.0.2.300"),
+    (["--server", "", "a.test"], "server is empty"),
+    (["--server=", "a.test"], "server is empty"),
+    (["--server", "gopher://192.0.2.1", "a.test"], '"gopher"'),
+    (["--server", "tls://192.0.2.1", "a.test"], "tls://"),
+    (["--server"], "--server"),
+    (["--timeout"], "--timeout"),
+    (["--timeout", "soon", "a.test"], '--timeout "soon"'),
+    (["--timeout", "-1", "a.test"], '--timeout "-1"'),
+    (["--timeout", "0", "a.test"], '--timeout "0"'),
+    (["--timeout", "5m", "a.test"], '--timeout "5m"'),
+    (["--timeout", "1e3", "a.test"], '--timeout "1e3"'),
+    (["--timeout", "nan", "a.test"], '--timeout "nan"'),
+    (["--timeout", "inf", "a.test"], '--timeout "inf"'),
+    (["--timeout", "1 s", "a.test"], '--timeout "1 s"'),
+    (["--timeout=", "a.test"], '--timeout ""'),
+    (["--attempt-delay", "x", "connect", "a.test:1"], '--attempt-delay "x"'),
+    (["--attempt-delay", "5", "a.test"], "--attempt-delay is for connect"),
+    (["--https", "a.test"], "--https is for connect"),
+    (["--source", "192.0.2.1", "a.test"], "--source is for connect"),
+    (["--interface", "lo", "a.test"], "--interface is for connect"),
+    (["--source", "here", "connect", "a.test:1"], '--source "here"'),
+    (["--interface", "nope0", "connect", "a.test:1"], '--interface "nope0"'),
+    (["--policy", "best", "a.test"], '--policy "best" is not in_order or random'),
+    (["--count", "0", "a.test"], '--count "0"'),
+    (["--count", "many", "a.test"], '--count "many"'),
+    (["--count", "99999999999999999999", "a.test"], '--count "99999999999999999999"'),
+    (["--parallel", "2", "a.test"], "--parallel needs --count"),
+    (["--parallel", "0", "--count", "2", "a.test"], '--parallel "0"'),
+    (["--format", "xml", "a.test"], '--format "xml" is not table, short or json'),
+    (["--color", "pink", "a.test"], '--color "pink"'),
+    (["--subnet", "192.0.2.0/99", "a.test"], '--subnet "192.0.2.0/99"'),
+    (["--subnet", "here", "a.test"], '--subnet "here"'),
+    (["--subnet", "", "a.test"], "--subnet needs a value"),
+    (["-4", "-6", "a.test"], "-4 and -6"),
+    (["-5", "a.test"], "unknown option -5"),
+    (["--nope", "a.test"], "unknown option --nope"),
+    (["--nope=1", "a.test"], "unknown option --nope"),
+    (["--trace=much", "a.test"], "--trace takes no value"),
+]
+
+
+@pytest.mark.rule("USE-08")
+@pytest.mark.parametrize("arguments, named", WRONG, ids=lambda value: repr(value)[:40])
+def test_one_sentence_names_the_wrong_part(lbresolve, arguments, named):
+    ran = lbresolve.run(*arguments)
+    assert ran.code == 2
+    assert ran.out == ""
+    assert ran.err.startswith("lbresolve: ") and ran.err.endswith("\n") and ran.err.count("\n") == 1
+    assert named in ran.err
+    assert len(ran.err) < 320
+
+
+def test_wrong_flags_point_to_the_help(lbresolve):
+    for arguments in ([], ["--nope"], ["--timeout"], ["--format", "xml", "a.test"]):
+        assert lbresolve.run(*arguments).err.endswith("; try lbresolve --help\n")
+
+
+def flags_of(text):
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) | set(re.findall(r"(?<![\w-])-[46hV](?!\w)", text))
+
+
+def test_every_flag_of_the_help_works_and_is_documented(lbresolve):
+    help_text = lbresolve.run("--help").out
+    flags = flags_of(help_text)
+    assert {"--server", "--timeout", "--format", "-4", "-6"} <= flags
+    for flag in flags:
+        # A known flag complains of anything but being unknown; most of them, of its missing value.
+        assert "unknown option" not in lbresolve.run(flag).err, flag
+    reference = (DOCS / "cli.md").read_text()
+    manual = (DOCS / "lbresolve.1").read_text().replace("\\-", "-")
+    assert flags <= flags_of(reference), "docs/cli.md leaves out some"
+    assert flags <= flags_of(manual), "docs/lbresolve.1 leaves out some"
+
+
+def test_version(lbresolve):
+    assert re.fullmatch(r"lbresolve \d+\.\d+\.\d+\n", lbresolve.run("--version").out)
+
+
+def test_help_fits_100_columns_and_has_examples(lbresolve):
+    text = lbresolve.run("--help").out
+    assert max(map(len, text.splitlines())) <= 100
+    assert "Examples:" in text
