@@ -94,6 +94,25 @@ def look_up_at_once(lab, program, names, server, families="46", timeout_ms=5000)
     return {name: (rest.rsplit(" ", 1)[0], float(rest.rsplit(" ", 1)[1])) for name, rest in lines}
 
 
+@pytest.mark.rule("TTL-08")
+def test_two_hundred_callers_for_one_cold_name_cost_one_question_a_type(lab, scripted, many_names):
+    server = scripted({(NAME, "A"): Reply([a(V4)], delay=0.2), (NAME, "AAAA"): Reply([aaaa(V6)], delay=0.2)})
+    done = lab.run("client", [str(many_names), "192.0.2.60", "46", "5000", *[NAME] * 200])
+    assert done.stdout.count(f"{NAME} ok ") == 200, done
+    assert sorted(q.type for q in server.queries) == ["A", "AAAA"]
+
+
+@pytest.mark.rule("DNS-15")
+@pytest.mark.parametrize("prefix, option", [("198.51.100.0/24", "0001 18 00 c63364"), ("0.0.0.0/0", "0001 00 00"),
+                                            (None, None)], ids=["given", "none", "off"])
+def test_a_client_subnet_is_sent_as_given_and_else_not_at_all(lab, scripted, client, prefix, option):
+    """RFC 7871 section 6: family, source prefix length, scope prefix length, and no more octets than the prefix has."""
+    server = scripted({(NAME, "A"): a(V4), (NAME, "AAAA"): aaaa(V6)})
+    run = client.resolve(NAME, "@192.0.2.60", *(["--subnet", prefix] if prefix else []))
+    assert run.exit_code == 0, run
+    assert [q.edns_options.get(8) for q in server.queries] == [option and bytes.fromhex(option)] * 2
+
+
 @pytest.mark.rule("DNS-09")
 def test_a_dead_first_server_costs_the_hedge_and_no_more(lab, unbound, client, record_property):
     unbound({NAME: [V4, V6]})

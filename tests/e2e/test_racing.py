@@ -31,6 +31,43 @@ def syns_by_family(lab):
     return Counter("v6" if ":" in syn["address"] else "v4" for syn in lab.link.syns(PORT))
 
 
+@pytest.mark.rule("HE-01")
+def test_the_question_for_ipv6_goes_first_and_none_waits_for_another(lab, backend, scripted, client):
+    server = scripted({(NAME, "AAAA"): Reply([aaaa(V6)], delay=0.1), (NAME, "A"): Reply([a(V4)], delay=0.1),
+                       (NAME, "HTTPS"): Reply([https(1)], delay=0.1)})
+    run = client.connect(f"https://{NAME}:{PORT}", SCRIPTED, "--https")
+    assert run.exit_code == 0, run
+    asked = [q for q in server.queries if NAME in q.name]
+    assert [q.type for q in asked] == ["HTTPS", "AAAA", "A"]
+    assert asked[-1].at - asked[0].at < 0.1
+
+
+@pytest.mark.rule("HE-04")
+def test_ipv6_addresses_that_come_late_join_the_race(lab, backend, scripted, client):
+    scripted({(NAME, "AAAA"): Reply([aaaa(V6)], delay=0.18), (NAME, "A"): a(V4)})
+    lab.drop(V4)
+    run = timed(lambda: client.connect(TARGET, SCRIPTED), RD + CAD, RD + CAD)
+    assert run.exit_code == 0 and run.winner.address == V6
+    first, second = run.attempts
+    assert (first.address, second.address) == (V4, V6)
+    assert first.started >= RD and second.started - first.started >= CAD
+
+
+@pytest.mark.rule("HE-06")
+def test_a_name_without_ipv6_addresses_is_connected_to_without_waiting(lab, backend, unbound, client):
+    unbound({NAME: [V4]})
+    lab.link.set(V4, rtt_ms=20)
+    run = timed(lambda: client.connect(TARGET, DNS), 20, 20 + RD / 2 - SLACK)
+    assert run.exit_code == 0 and run.winner.address == V4
+
+
+@pytest.mark.rule("HE-07")
+def test_an_a_question_never_answered_does_not_hold_ipv6_up(lab, backend, scripted, client):
+    scripted({(NAME, "AAAA"): aaaa(V6), (NAME, "A"): DROP})
+    run = timed(lambda: client.connect(TARGET, SCRIPTED), 0, RD / 2 - SLACK)
+    assert run.exit_code == 0 and run.winner.address == V6
+
+
 @pytest.mark.rule("HE-08")
 def test_an_aaaa_question_never_answered_holds_ipv4_up_by_the_resolution_delay(
         lab, backend, scripted, client, record_property):
@@ -81,6 +118,20 @@ def test_a_host_without_an_ipv6_route_opens_no_ipv6_socket(lab, backend, scripte
             assert not re.search(r"AF_INET6, SOCK_STREAM", log.read_text())
     finally:
         lab.give_client_v6()
+
+
+@pytest.mark.rule("HE-15")
+@pytest.mark.parametrize("literal", [V4, f"[{V6}]"])
+def test_an_address_is_connected_to_without_a_question(lab, backend, client, literal):
+    run = client.connect(f"{literal}:{PORT}", DNS)
+    assert run.exit_code == 0 and run.winner.address in (V4, V6)
+    assert not lab.link.datagrams()
+
+
+@pytest.mark.rule("HE-16")
+def test_a_link_local_address_without_a_scope_does_not_outlast_the_deadline(lab, client):
+    run = client.connect(f"[fe80::1]:{PORT}", "--timeout", "500ms")
+    assert run.exit_code in (7, 28) and run.took_ms < 510 + SLACK, run
 
 
 @pytest.mark.rule("HE-24")
@@ -151,6 +202,17 @@ def test_two_dropped_addresses_of_three_cost_two_attempt_delays(lab, backend, un
     run = timed(lambda: client.connect(TARGET, DNS, "--policy", "in_order"), 2 * CAD + 20, 2 * CAD + 20)
     assert run.exit_code == 0 and run.winner.address == v4(3)[2]
     assert [attempt.address for attempt in run.attempts] == v4(3)
+
+
+@pytest.mark.rule("HE-37")
+def test_the_seventh_address_is_reached_although_six_hang(lab, backend, unbound, client):
+    unbound({NAME: v4(8)})
+    lab.drop(*v4(6))
+    run = timed(lambda: client.connect(TARGET, DNS, "--policy", "in_order"), 6 * CAD, 6 * CAD)
+    assert run.exit_code == 0 and run.winner.address == v4(8)[6]
+    for attempt in run.attempts:
+        live = [x for x in run.attempts if x.started <= attempt.started < x.ended]
+        assert len(live) <= 6
 
 
 @pytest.mark.rule("HE-39")
