@@ -13,6 +13,7 @@ namespace {
 
 constexpr std::uint16_t class_in = 1;
 constexpr std::size_t max_links = 16;
+constexpr std::size_t max_cnames = 4 * max_links;    // each is compared with each name of the chain
 constexpr std::uint16_t option_extended_error = 15;  // RFC 8914
 constexpr std::uint32_t unlimited = std::numeric_limits<std::uint32_t>::max();
 
@@ -37,6 +38,13 @@ bool is_at_end(const message& m, const record& r, const chain& c) noexcept {
 
 bool is_answer(const record& r, rr_type type) noexcept {
   return r.type == number(type) && r.klass == class_in && r.in == section::answer;
+}
+
+std::size_t count_answers(const message& m, rr_type type) noexcept {
+  const auto records = m.records();
+  const auto count =
+      std::count_if(records.begin(), records.end(), [type](const record& r) { return is_answer(r, type); });
+  return static_cast<std::size_t>(count);
 }
 
 /// The CNAME that `c` goes on with, wherever it stands in the answer section; null at the end of the chain.
@@ -69,6 +77,10 @@ chain follow(const message& m, const question& q) noexcept {
   c.end.length = start.size();
   if (m.has_question() && m.name_equals(header_size, q.name)) c.end_at = header_size;
   if (q.type == rr_type::cname) return c;  // asked for itself, a CNAME is not followed
+  if (count_answers(m, rr_type::cname) > max_cnames) {
+    c.fault = "the answer has more than 64 CNAME records";
+    return c;
+  }
   while (const record* link = next_link(m, c)) {
     if (c.links == max_links) {
       c.fault = "the CNAME chain has more than 16 links";
@@ -137,13 +149,6 @@ void remove_duplicates(std::vector<address>& addresses) {
 }
 
 constexpr bool has_addresses(rr_type type) noexcept { return type == rr_type::a || type == rr_type::aaaa; }
-
-std::size_t count_answers(const message& m, rr_type type) noexcept {
-  const auto records = m.records();
-  const auto count =
-      std::count_if(records.begin(), records.end(), [type](const record& r) { return is_answer(r, type); });
-  return static_cast<std::size_t>(count);
-}
 
 /// The records of the type asked for at the end of the chain; false where there are none.
 bool collect(const message& m, const question& q, const chain& c, answer& out) {

@@ -56,9 +56,9 @@ struct answer {
 /// Reads `m` as the reply to `q`: a response, whole (TC clear), whose question is `q`.
 ///
 /// Only class IN records of the answer section on the one chain from the question count (SEC-05), in whatever order,
-/// and one SOA of the authority section at or above the end of the chain. A CNAME loop, two CNAMEs at one owner, or
-/// more than 16 links are a failure that says so. A malformed SVCB or HTTPS record makes its RRset count as not there
-/// (RFC 9460 section 2.2): nodata, for as long as the RRset's TTL.
+/// and one SOA of the authority section at or above the end of the chain. A CNAME loop, two CNAMEs at one owner,
+/// more than 16 links, or more than 64 CNAMEs in all (each is work) are a failure that says so. A malformed SVCB or
+/// HTTPS record makes its RRset count as not there (RFC 9460 section 2.2): nodata, for as long as the RRset's TTL.
 answer interpret(const message& m, const question& q);
 
 /// An answer for when no upstream gave one.

@@ -45,12 +45,12 @@ TEST_CASE("IPv6: the forms of RFC 4291 section 2.2 are read") {
       {"64:ff9b::192.0.2.33", "64:ff9b::c000:221"},
       {"0001:0020:0300:4000:5:6:7:8", "1:20:300:4000:5:6:7:8"},
   }};
-  for (const auto& [text, canonical] : forms) {
-    CAPTURE(text);
-    const auto read = address::parse(text);
+  for (const auto& form : forms) {
+    CAPTURE(form.first);
+    const auto read = address::parse(form.first);
     REQUIRE(read);
     CHECK(read->is_v6());
-    CHECK(read->to_string() == canonical);
+    CHECK(read->to_string() == form.second);
   }
 }
 
@@ -99,9 +99,9 @@ TEST_CASE("IPv6 text is canonical by RFC 5952 section 4") {
       {"1:0:0:2:0:0:0:0", "1:0:0:2::"},
       {"::ffff:0:0", "::ffff:0.0.0.0"},  // 5 IPv4-mapped
   }};
-  for (const auto& [text, canonical] : forms) {
-    CAPTURE(text);
-    CHECK(address::parse(text)->to_string() == canonical);
+  for (const auto& form : forms) {
+    CAPTURE(form.first);
+    CHECK(address::parse(form.first)->to_string() == form.second);
   }
 }
 

@@ -222,7 +222,8 @@ TEST_CASE("SEC-02: a label of 63 octets is read; types 0x40 and 0x80, and so a l
 TEST_CASE("SEC-02: a name of 127 labels is read, and one of 128 is too long") {
   octets most;
   for (int i = 0; i < 127; ++i) most = most + octets{1, 'a'};
-  const auto m = message::parse(owned_by(most + octets{0}));
+  const auto longest = owned_by(most + octets{0});
+  const auto m = message::parse(longest);
   REQUIRE(m);
   CHECK(m.value().name_at(33).label_count() == 127);
   CHECK(error_of(owned_by(octets{1, 'a'} + most + octets{0})) == wire_error::name_too_long);
@@ -306,7 +307,9 @@ TEST_CASE("RDATA that contradicts its type is an error, in class IN") {
       {rr_type::cname, name_and_more}, {rr_type::soa, octets(21, 0)},  {rr_type::soa, octets(23, 0)},
       {rr_type::srv, octets(6, 0)},    {rr_type::srv, octets(8, 0)},
   };
-  for (const auto& [type, data] : wrong) {
+  for (const auto& one : wrong) {
+    const rr_type type = one.first;
+    const octets& data = one.second;
     CAPTURE(static_cast<int>(type));
     CAPTURE(data.size());
     CHECK(error_of(with(type, data, 1)) == wire_error::bad_rdata);
