@@ -256,9 +256,14 @@ def _send(sink: socket.socket, frame: bytes) -> None:
 class LinkControl:
     """The tests' end of the control socket."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, timeout: float = 10.0) -> None:
+        """Waits until the link listens there."""
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.connect(path)
+        end = time.monotonic() + timeout
+        while self._socket.connect_ex(path) != 0:
+            if time.monotonic() > end:
+                raise TimeoutError(f"the link does not listen on {path}")
+            time.sleep(0.01)
         self._lines = self._socket.makefile("rb")
 
     def _order(self, **order) -> dict:

@@ -148,8 +148,6 @@ class NetworkLab:
         self._link_process = self.start("wire", [
             sys.executable, str(Path(__file__).with_name("delay_link.py")),
             "--client", "c1", "--server", "s1", "--control", control])
-        wait_until(lambda: os.path.exists(control), what="the link's control socket")
-        time.sleep(0.05)
         self.link = LinkControl(control)
 
     # The mount namespace is ours: /run holds only our namespaces, and /etc is the real one with our own resolv.conf,
