@@ -1,15 +1,13 @@
 #include <lbresolve/error.hpp>
 
+#include <algorithm>
 #include <initializer_list>
 
 namespace lbresolve {
 namespace {
 
 bool is_one_of(const std::error_condition& wanted, std::initializer_list<std::errc> those) noexcept {
-  for (const std::errc e : those) {
-    if (wanted == std::make_error_condition(e)) return true;
-  }
-  return false;
+  return std::any_of(those.begin(), those.end(), [&](std::errc e) { return wanted == std::make_error_condition(e); });
 }
 
 class category final : public std::error_category {

@@ -136,8 +136,8 @@ void resolv_conf::resolve_scopes(const std::function<std::uint32_t(const std::st
     warnings.push_back("the nameserver " + servers[s.server].address.to_string() +
                        " is left out: there is no interface " + quoted(s.interface));
   }
-  for (auto at = gone.rbegin(); at != gone.rend(); ++at) {
-    servers.erase(servers.begin() + static_cast<std::ptrdiff_t>(*at));
+  for (; !gone.empty(); gone.pop_back()) {
+    servers.erase(servers.begin() + static_cast<std::ptrdiff_t>(gone.back()));
   }
   named_scopes.clear();
   if (servers.empty()) servers.push_back(local_server());

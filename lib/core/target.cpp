@@ -47,12 +47,12 @@ result<bool> take_scheme(const reader& in, std::string_view& rest) {
   if (mark == std::string_view::npos) return false;
   const std::string_view scheme = rest.substr(0, mark);
   if (!equals_ignoring_case(scheme, "https")) {
-    return in.invalid("the scheme " + quoted(scheme) + " is not known; write \"host:port\" or \"https://host\"");
+    return in.invalid("the scheme " + quoted(scheme) + R"( is not known; write "host:port" or "https://host")");
   }
   rest.remove_prefix(mark + 3);
   if (rest.ends_with('/')) rest.remove_suffix(1);  // RFC 3986 section 6.2.3: the same as an empty path
   if (rest.find_first_of("/?#") != std::string_view::npos) {
-    return in.invalid("a path or query has no place here; write only \"https://host\" or \"https://host:port\"");
+    return in.invalid(R"(a path or query has no place here; write only "https://host" or "https://host:port")");
   }
   return true;
 }
@@ -74,7 +74,7 @@ std::optional<error> find_bad_octet(const reader& in, std::string_view rest) {
 
 result<parts> split_bracketed(const reader& in, std::string_view rest) {
   const std::size_t close = rest.find(']');
-  if (close == std::string_view::npos) return in.invalid("the \"[\" is never closed; write \"[2001:db8::1]:443\"");
+  if (close == std::string_view::npos) return in.invalid(R"(the "[" is never closed; write "[2001:db8::1]:443")");
   const std::string_view inside = rest.substr(1, close - 1);
   const std::string_view after = rest.substr(close + 1);
   const auto literal = address::parse(inside);
@@ -83,7 +83,7 @@ result<parts> split_bracketed(const reader& in, std::string_view rest) {
                       (inside.find('%') != std::string_view::npos ? "; a scope is written as a number, as in %3" : ""));
   }
   if (after.empty()) return parts{inside, {}, literal};
-  if (after.front() != ':') return in.invalid("after \"]\" only \":port\" may follow, not " + quoted(after));
+  if (after.front() != ':') return in.invalid(R"(after "]" only ":port" may follow, not )" + quoted(after));
   return parts{inside, after.substr(1), literal};
 }
 
@@ -133,7 +133,7 @@ std::optional<error> find_bad_host(const reader& in, std::string_view host) {
   const auto bad = std::find_if_not(host.begin(), host.end(), is_host_character);
   if (bad != host.end()) {
     return in.invalid("the host has the character " + quoted(std::string_view(&*bad, 1)) +
-                      " in it; a host name has letters, digits, \"-\", \"_\" and dots");
+                      R"( in it; a host name has letters, digits, "-", "_" and dots)");
   }
   if (host.front() == '.' || host.find("..") != std::string_view::npos) {
     return in.invalid("a part of the host between two dots is empty; write it without the extra dot");
@@ -188,7 +188,7 @@ result<target> parse_target(std::string_view text, bool port_required) {
   LBRESOLVE_TRY(https, take_scheme(in, rest));
   out.https = https;
   if (!https && rest.find('/') != std::string_view::npos) {
-    return in.invalid("a \"/\" has no place here; write \"host:port\" or \"https://host\"");
+    return in.invalid(R"(a "/" has no place here; write "host:port" or "https://host")");
   }
   const reader authority{text, port_required && !https};
   LBRESOLVE_TRY(found, split_host_and_port(authority, rest));

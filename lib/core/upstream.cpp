@@ -38,7 +38,7 @@ result<std::optional<transport>> read_scheme(std::string_view text, std::string_
   if (wanted == "sdns") {
     return invalid(server(text) + "DNS stamps are not read; write the server's IP address, as \"192.0.2.53\"");
   }
-  return invalid(server(text) + "the scheme " + quoted(scheme) + " is not known; write \"udp://\", \"tcp://\" or none");
+  return invalid(server(text) + "the scheme " + quoted(scheme) + R"( is not known; write "udp://", "tcp://" or none)");
 }
 
 result<std::uint16_t> read_port(std::string_view text, std::string_view port) {
@@ -62,13 +62,13 @@ struct parts {
 result<parts> split(std::string_view text, std::string_view rest) {
   if (rest.starts_with('[')) {
     const std::size_t close = rest.find(']');
-    if (close == std::string_view::npos) return invalid(server(text) + "the \"[\" is never closed by a \"]\"");
+    if (close == std::string_view::npos) return invalid(server(text) + R"(the "[" is never closed by a "]")");
     const std::string_view host = rest.substr(1, close - 1);
     const std::string_view after = rest.substr(close + 1);
     const auto at = address::parse(host);
     if (!at || !at->is_v6()) return invalid(server(text) + quoted(host) + " in brackets is not an IPv6 address");
     if (after.empty()) return parts{host, {}};
-    if (after.front() != ':') return invalid(server(text) + "after \"]\" only \":port\" may follow");
+    if (after.front() != ':') return invalid(server(text) + R"(after "]" only ":port" may follow)");
     return parts{host, after.substr(1)};
   }
   const std::size_t colon = rest.find(':');
