@@ -114,14 +114,14 @@ def test_a_client_subnet_is_sent_as_given_and_else_not_at_all(lab, scripted, cli
 
 
 @pytest.mark.rule("DNS-09")
-def test_a_dead_first_server_costs_the_hedge_and_no_more(lab, unbound, client, record_property):
+def test_a_dead_first_server_costs_the_hedge_and_no_more(lab, unbound, client, request):
     unbound({NAME: [V4, V6]})
     lab.write_resolv_conf("192.0.2.99", "192.0.2.53")
     lab.drop("192.0.2.99")
     run = timed(lambda: client.resolve(NAME), HEDGE, HEDGE)
     assert run.exit_code == 0 and sorted(run.addresses) == sorted([V4, V6])
     assert run.wall_ms < 1000
-    compare(lab, ["getent", "ahosts", NAME], 12, record_property)
+    compare(lab, ["getent", "ahosts", NAME], 12, request)
 
 
 @pytest.mark.rule("DNS-09")

@@ -70,7 +70,7 @@ def test_an_a_question_never_answered_does_not_hold_ipv6_up(lab, backend, script
 
 @pytest.mark.rule("HE-08")
 def test_an_aaaa_question_never_answered_holds_ipv4_up_by_the_resolution_delay(
-        lab, backend, scripted, client, record_property):
+        lab, backend, scripted, client, request):
     scripted({(NAME, "AAAA"): DROP, (NAME, "A"): a(V4)})
     lab.link.set(V4, rtt_ms=20)
     run = timed(lambda: client.connect(TARGET, SCRIPTED), RD + 20, RD + 20)
@@ -78,7 +78,7 @@ def test_an_aaaa_question_never_answered_holds_ipv4_up_by_the_resolution_delay(
     answered = next(q.ended for q in run.queries if q.type == "A")
     assert RD <= run.winner.started - answered <= RD + SLACK
     lab.write_resolv_conf("192.0.2.60")
-    compare(lab, ["getent", "ahosts", NAME], 20, record_property)
+    compare(lab, ["getent", "ahosts", NAME], 20, request)
 
 
 @pytest.mark.rule("HE-10")

@@ -25,12 +25,12 @@ def timed(action: Callable[[], Run], low: float, high: float, tries: int = 10) -
     raise AssertionError(f"took {took} ms in {tries} tries, expected at most {high:.0f} + {SLACK:.0f}\n{run}")
 
 
-def compare(lab, command: list[str], limit: float, record_property) -> str:
+def compare(lab, command: list[str], limit: float, request) -> str:
     """How another program fares in the same place: printed and recorded, never judged."""
     before = time.monotonic()
     done = lab.run("client", ["timeout", str(limit), *command], timeout=limit + 5)
     took = (time.monotonic() - before) * 1000
     shown = f"`{' '.join(command)}`: exit code {done.returncode} after {took:.0f} ms"
     print(shown)
-    record_property("compared", shown)
+    request.node.user_properties.append(("compared", shown))
     return shown
