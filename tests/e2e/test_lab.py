@@ -4,6 +4,7 @@ import errno
 import shutil
 import socket
 import time
+from pathlib import Path
 
 import pytest
 from backend import PORT
@@ -91,6 +92,11 @@ def test_getent_uses_the_resolv_conf_of_the_lab(lab, unbound):
     assert lab.run("client", ["getent", "ahostsv4", "one.example.test"]).stdout.startswith(V4)
     lab.write_hosts("203.0.113.99 one.example.test\n")
     assert lab.run("client", ["getent", "ahostsv4", "one.example.test"]).stdout.startswith("203.0.113.99")
+
+
+def test_the_rest_of_etc_is_the_real_one(lab):
+    assert "root" in Path("/etc/passwd").read_text()
+    assert Path("/etc/os-release").exists(), "a relative link, on most systems"
 
 
 def test_a_client_without_ipv6_gets_it_back(lab, backend):

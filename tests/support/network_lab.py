@@ -158,7 +158,8 @@ class NetworkLab:
             mount --rbind /etc /run/real-etc
             mount -t tmpfs none /etc
             for entry in /run/real-etc/* /run/real-etc/.[!.]*; do
-              case ${entry##*/} in resolv.conf|hosts|nsswitch.conf|gai.conf) ;; *) ln -s "$entry" /etc/ ;; esac
+              case ${entry##*/} in resolv.conf|hosts|nsswitch.conf|gai.conf) continue ;; esac
+              if [ -L "$entry" ]; then cp -P "$entry" /etc/; else ln -s "$entry" /etc/; fi
             done
             echo 'hosts: files dns' > /etc/nsswitch.conf
         """
