@@ -17,7 +17,7 @@ constexpr std::size_t max_label = 63;
 /// The text under work, for sentences that begin with it.
 struct reader {
   std::string_view text;
-  bool port_required = false;
+  bool port_required = false;  ///< or could follow: an IPv6 address needs its brackets
 
   error invalid(const std::string& why) const {
     return error(make_error_code(errc::invalid_target), "target " + quoted(text) + ": " + why);
@@ -190,7 +190,8 @@ result<target> parse_target(std::string_view text, bool port_required) {
   if (!https && rest.find('/') != std::string_view::npos) {
     return in.invalid(R"(a "/" has no place here; write "host:port" or "https://host")");
   }
-  const reader authority{text, port_required && !https};
+  // In a URL an IPv6 address always has brackets (RFC 3986 section 3.2.2).
+  const reader authority{text, port_required || https};
   LBRESOLVE_TRY(found, split_host_and_port(authority, rest));
   out.literal = found.literal;
   if (found.literal) {

@@ -129,6 +129,8 @@ TEST_CASE("a URL is no target, except an https:// origin") {
   check_invalid("ftp://www.example.com:21", "the scheme \"ftp\" is not known");
   check_invalid("://www.example.com", "the scheme \"\" is not known");
   check_invalid("https://www.example.com/index.html", "a path or query has no place here");
+  check_invalid("https://2001:db8::1:443", "write \"[address]:port\"");
+  check_error("https://::1", false, errc::invalid_target, "write \"[address]:port\"");
   check_invalid("https://www.example.com//", "a path or query has no place here");
   check_invalid("https://www.example.com?x=1", "a path or query has no place here");
   check_invalid("https://www.example.com#top", "a path or query has no place here");
@@ -183,6 +185,7 @@ TEST_CASE("an SRV name resolves as a plain name, and connecting by it is not sup
   CHECK(read("_http._tcp.example.com") == "_http._tcp.example.com -");
   check_error("_http._tcp.example.com", true, errc::unsupported, "SRV");
   check_error("_sip._UDP.example.com:5060", true, errc::unsupported, "SRV");
+  check_error("https://_http._tcp.example.com", true, errc::unsupported, "SRV");
   CHECK(read("_http.tcp.example.com:80", true) == "_http.tcp.example.com 80");
 }
 
