@@ -180,9 +180,12 @@ class NetworkLab:
             done
             ip -n client link set c0 address 02:00:00:00:00:01
             ip -n server link set s0 address 02:00:00:00:00:02
-            nsenter --net=/run/netns/wire sysctl -qw net.ipv6.conf.all.disable_ipv6=1
-            nsenter --net=/run/netns/server sysctl -qw net.ipv4.icmp_ratelimit=0 net.ipv6.icmp.ratelimit=0
-            nsenter --net=/run/netns/server sysctl -qw net.ipv4.tcp_max_syn_backlog=4096 net.core.somaxconn=4096
+            set_in() {{ nsenter --net=/run/netns/$1 sh -c "echo $3 > /proc/sys/net/$2"; }}
+            set_in wire ipv6/conf/all/disable_ipv6 1
+            set_in server ipv4/icmp_ratelimit 0
+            set_in server ipv6/icmp/ratelimit 0
+            set_in server ipv4/tcp_max_syn_backlog 4096
+            set_in server core/somaxconn 4096
             ip -n client address add {CLIENT_V4}/30 dev c0
             ip -n client address add {CLIENT_V6}/64 dev c0 nodad
             ip -n server address add {SERVER_V4}/30 dev s0
