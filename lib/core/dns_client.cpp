@@ -13,11 +13,12 @@ void dns_client::use(std::shared_ptr<upstreams> servers, query_rules rules) {
 void dns_client::ask(const question& q, std::uint64_t operation, time_point now) {
   const auto [at, fresh] = by_question_.try_emplace(q, next_id_);
   if (fresh) {
-    entry& e = queries_[next_id_++];
-    e.work = std::make_unique<query>(q, servers_, rules_, now);
-    wake(at->second, e);
+    queries_[next_id_++].work = std::make_unique<query>(q, servers_, rules_, now);
   }
-  queries_.at(at->second).waiters.push_back(operation);
+  entry& e = queries_.at(at->second);
+  e.waiters.push_back(operation);
+  e.work->take_time();
+  wake(at->second, e);
 }
 
 void dns_client::forget(const question& q, std::uint64_t operation, time_point grace) {

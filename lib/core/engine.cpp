@@ -86,7 +86,7 @@ void engine::ask(operation_id id, entry& e, const operation_action& a, time_poin
 void engine::deliver(dns_client::action done, time_point now) {
   const query& q = *done.done;
   delivery d{.what = q.result(), .expires = now + std::chrono::seconds{q.result()->ttl}, .by = &q};
-  if (!q.failed_locally()) answers_->store(q.asked(), d.what, now);
+  if (d.what->is != answer::kind::failure || q.failed_for_good()) answers_->store(q.asked(), d.what, now);
   for (const operation_id id : done.waiters) {
     const auto at = operations_.find(id);
     if (at == operations_.end()) continue;

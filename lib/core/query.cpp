@@ -7,6 +7,12 @@ namespace lbresolve::core {
 
 using outcome = query_record::outcome;
 
+namespace {
+
+constexpr const char* cut_short = "nobody waited for it any longer";
+
+}  // namespace
+
 query::query(question asked, std::shared_ptr<upstreams> from, const query_rules& rules, time_point now)
     : asked_(std::move(asked)),
       servers_(std::move(from)),
@@ -18,7 +24,7 @@ query::query(question asked, std::shared_ptr<upstreams> from, const query_rules&
 
 // The order of these lines is the algorithm.
 query::action query::next(time_point now, random_source& random) {
-  if (!result_ && now >= deadline_) fail(now);
+  if (!result_ && now >= std::min(deadline_, hurried_until_)) fail(now);
   if (!result_) give_up_on_late(now, random);
   for (std::size_t i = 0; i < tries_.size(); ++i) {
     query_try& t = tries_[i];
@@ -60,7 +66,7 @@ void query::give_up_on_late(time_point now, random_source& random) {
 std::optional<query::plan> query::next_plan(time_point now) {
   if (again_) return std::exchange(again_, std::nullopt);
   const bool waiting = std::any_of(tries_.begin(), tries_.end(), [](const query_try& t) { return !t.ended; });
-  if (waiting && now < hedge_at()) return std::nullopt;
+  if (hurried_until_ != never || (waiting && now < hedge_at())) return std::nullopt;
   if (auto p = next_upstream(now)) return p;
   if (waiting || pass_ >= rules_.passes) return std::nullopt;
   // Another round, for the silent ones only: who has refused or failed would do it again (RFC 9520 section 3.1).
@@ -84,7 +90,7 @@ std::optional<query::plan> query::next_upstream(time_point now) {
 }
 
 time_point query::hedge_at() const {
-  if (asked_in_pass_ == order_.size()) return never;
+  if (asked_in_pass_ == order_.size() || hurried_until_ != never) return never;
   time_point latest{};
   for (const query_try& t : tries_)
     if (!t.ended) latest = std::max(latest, t.started + servers_->hedge_delay(t.upstream));
@@ -92,7 +98,7 @@ time_point query::hedge_at() const {
 }
 
 time_point query::next_event() const {
-  time_point at = std::min(deadline_, hedge_at());
+  time_point at = std::min({deadline_, hurried_until_, hedge_at()});
   for (const query_try& t : tries_)
     if (!t.ended) at = std::min(at, t.started + rules_.try_timeout);
   return at;
@@ -185,8 +191,13 @@ void query::on_error(std::size_t index, std::error_code code, time_point now, ra
 
 void query::fail(time_point now) {
   const bool timed_out = now >= deadline_;
-  for (query_try& t : tries_)
-    if (!t.ended) end(t, outcome::timed_out, now);
+  for (query_try& t : tries_) {
+    if (t.ended) continue;
+    if (hurried_until_ == never)
+      end(t, outcome::timed_out, now);
+    else
+      end(t, outcome::abandoned, now, cut_short);
+  }
   auto a = std::make_shared<answer>(failed_answer(asked_, sentence(timed_out)));
   if (best_failure_) {
     a->rcode = best_failure_->rcode;
@@ -195,9 +206,10 @@ void query::fail(time_point now) {
   result_ = std::move(a);
 }
 
-bool query::failed_locally() const noexcept {
+bool query::failed_for_good() const noexcept {
   return result_ && result_->is == answer::kind::failure &&
-         std::all_of(tries_.begin(), tries_.end(), [](const query_try& t) { return t.as == outcome::unreachable; });
+         std::none_of(tries_.begin(), tries_.end(), [](const query_try& t) { return t.detail == cut_short; }) &&
+         std::any_of(tries_.begin(), tries_.end(), [](const query_try& t) { return t.as != outcome::unreachable; });
 }
 
 namespace {

@@ -75,8 +75,10 @@ class query {
   void on_reply(std::size_t index, reply_match match, std::span<const std::uint8_t> bytes, time_point now);
   void on_error(std::size_t index, std::error_code code, time_point now, random_source& random);
 
-  /// Nobody waits any more: what comes by `until` is still of use to the cache.
-  void hurry(time_point until) { deadline_ = std::min(deadline_, until); }
+  /// Nobody waits any more: what comes by `until` is still of use to the cache, but no further upstream is bothered.
+  void hurry(time_point until) { hurried_until_ = until; }
+  /// Somebody waits again.
+  void take_time() { hurried_until_ = never; }
 
   std::vector<std::uint8_t> message_for(std::size_t index, random_source& random) const;
 
@@ -85,8 +87,9 @@ class query {
   upstreams& servers() const noexcept { return *servers_; }
   const std::shared_ptr<const answer>& result() const noexcept { return result_; }
 
-  /// True when no server had its say and none was silent: asking again costs nobody anything (no RFC 9520 failure).
-  bool failed_locally() const noexcept;
+  /// Whether a failure is one to remember (RFC 9520): an upstream had its say, or its whole time to say something. Not
+  /// where the network was not there, nor where the query was cut short because nobody waited.
+  bool failed_for_good() const noexcept;
 
  private:
   struct plan {
@@ -111,6 +114,7 @@ class query {
   std::shared_ptr<upstreams> servers_;
   query_rules rules_;
   time_point deadline_;
+  time_point hurried_until_ = never;
   std::vector<std::size_t> order_;     // of this pass
   std::size_t asked_in_pass_ = 0;
   int pass_ = 1;

@@ -69,17 +69,46 @@ TEST_CASE("HE-18: an answer that comes within a second of the win still reaches 
   CHECK(w.open_exchanges.empty());
 }
 
-TEST_CASE("HE-18: what is later than that is given up") {
+TEST_CASE("HE-08: an AAAA that was never answered is remembered, and the next connect does not wait for it") {
   simulated_world w;
   w.server(0, [](const sent_query& q) -> std::vector<scripted_reply> {
-    if (q.asked.type == rr_type::aaaa) return {{1500ms, make_reply(q, {"2001:db8::1"})}};
+    if (q.asked.type == rr_type::aaaa) return {};
     return {{5ms, make_reply(q, {"192.0.2.1"})}};
   });
   w.endpoint_is("192.0.2.1:80", connects(10ms));
   CHECK(w.connected("example.test:80").end() == "4.1@65");
   CHECK(w.open_exchanges.empty());
-  w.connected("example.test:80");
-  CHECK(w.queries_for(rr_type::aaaa) == 1);  // a remembered failure (RFC 9520), not a second query
+  const auto begun = w.outcome(1).at;
+  const auto again = w.connected("example.test:80");  // run() went on until the try for AAAA had timed out
+  CHECK(again.story->took == 10ms);
+  CHECK(again.at > begun + 1s);
+  CHECK(w.queries_for(rr_type::aaaa) == 1);
+}
+
+TEST_CASE("TTL-05: a query that nobody waited for to its end is no failure to remember") {
+  simulated_world w;
+  w.chosen.racing.late_answers = 100ms;
+  w.server(0, [](const sent_query& q) -> std::vector<scripted_reply> {
+    return {{1200ms, make_reply(q, {"192.0.2.1"})}};
+  });
+  CHECK(*w.resolved("example.test", {.timeout = 10ms}).failed == errc::timed_out);
+  CHECK(w.resolved("example.test").endpoints.size() == 1);
+}
+
+TEST_CASE("TTL-08: who asks again while a forgotten query is still under way gets its answer, in full time") {
+  simulated_world w;
+  w.server(0, [](const sent_query& q) -> std::vector<scripted_reply> {
+    return {{1900ms, make_reply(q, {"192.0.2.1"})}};
+  });
+  const resolve_options brief{.timeout = 10ms, .families = families::ipv4_only};
+  const resolve_options patient{.families = families::ipv4_only};
+  const auto first = w.resolve("example.test", brief);
+  std::uint64_t second = 0;
+  w.at(500ms, [&] { second = w.resolve("example.test", patient); });
+  w.run();
+  CHECK(w.outcome(first).failed);
+  CHECK(w.outcome(second).endpoints.size() == 1);
+  CHECK(w.queries.size() == 1);
 }
 
 TEST_CASE("HE-59: when every cached address fails, the name is asked again and a new address is used") {

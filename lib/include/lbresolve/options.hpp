@@ -36,7 +36,7 @@ struct racing_options {
   int first_family_count = 1;                          ///< of the preferred family before the families alternate
   int max_live_attempts = 6;
   std::chrono::milliseconds replace_after{1'000};      ///< at the cap, an attempt older than this makes room
-  std::chrono::milliseconds late_answers{1'000};       ///< answers after the win still reach the cache for so long
+  std::chrono::milliseconds late_answers{2'000};       ///< answers after the win still reach the cache for so long
 };
 
 /// How upstreams are asked.
