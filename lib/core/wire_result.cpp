@@ -9,7 +9,7 @@ const char* to_string(wire_error e) noexcept {
     case wire_error::bad_label:
       return "a label has a reserved type or is longer than 63 octets";
     case wire_error::bad_pointer:
-      return "a compression pointer does not go backwards";
+      return "a compression pointer does not go backwards, or is one of too many";
     case wire_error::name_too_long:
       return "a name is longer than 255 octets";
     case wire_error::bad_escape:

@@ -24,7 +24,7 @@ enum class wire_error : std::uint8_t {
   trailing_bytes,  ///< octets after the last record
 };
 
-/// What the error means, as a clause: "a compression pointer does not go backwards".
+/// What the error means, as a clause: "octets follow its last record".
 const char* to_string(wire_error e) noexcept;
 
 template <class T>
