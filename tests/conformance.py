@@ -16,7 +16,7 @@ from pathlib import Path
 
 RULES = Path(__file__).parent.parent / "docs" / "conformance-rules.md"
 RULE_LINE = re.compile(r"^- ([A-Z]{2,4}-\d{2}): (.+)$")
-PREFIX = re.compile(r"^((?:[A-Z]{2,4}-\d{2})(?:, [A-Z]{2,4}-\d{2})*): ")
+PREFIX = re.compile(r"^((?:[A-Z]{2,4}-\d{2})(?:,? [A-Z]{2,4}-\d{2})*): ")
 NOT_COVERED = "not covered"
 
 
@@ -56,7 +56,7 @@ def read_tests(results):
     for path in sorted(results.glob("*.json")):
         for case in json.loads(path.read_text()):
             prefix = PREFIX.match(case["name"])
-            rules = set(case["rules"]) | set(prefix[1].split(", ") if prefix else [])
+            rules = set(case["rules"]) | set(prefix[1].replace(",", "").split() if prefix else [])
             if rules:
                 name = case["name"][prefix.end():] if prefix else as_sentence(case["name"])
                 tests.append({"suite": path.stem, "name": name, "rules": rules, "outcome": case["outcome"]})
