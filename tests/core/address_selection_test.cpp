@@ -143,5 +143,49 @@ TEST_CASE("RFC 6724 rule 9 is not applied: the length of the common prefix gives
   CHECK(core::order({near, far}, in_order, random).front().endpoint == near.endpoint);
 }
 
+TEST_CASE("RFC 6724 section 6: what the rules say of one destination") {
+  const auto rank = [](const char* to, const char* from) {
+    return core::rank_destination(ip(to), from == nullptr ? std::nullopt : std::optional(ip(from)));
+  };
+  const auto plain = rank("2001:db8::1", "2001:db8::2");
+  CHECK_FALSE((plain.unroutable || plain.scope_mismatch || plain.label_mismatch || plain.encapsulated));
+  CHECK(rank("2001:db8::1", nullptr).unroutable);
+  CHECK(rank("2001:db8::1", "fe80::1").scope_mismatch);
+  CHECK(rank("2001:db8::1", "fd00::1").label_mismatch);
+  CHECK(rank("2001:db8::1", "2002:c633:6401::2").encapsulated);
+  CHECK(rank("2001:db8::1", "2001:0:1::2").encapsulated);
+  CHECK(rank("2002:c633:6401::2", "2001:db8::1").encapsulated);
+  CHECK(rank("2001:0:1::2", nullptr).encapsulated);
+}
+
+TEST_CASE("RFC 6724 section 6: an earlier rule outweighs all later ones") {
+  using rank = core::destination_rank;
+  // Each is worse than all before it, although those are as bad as can be by the later rules.
+  const std::vector<rank> by_preference{
+      {.precedence = 50, .scope = 2},
+      {.precedence = 50, .scope = 14},
+      {.encapsulated = true, .precedence = 50, .scope = 2},
+      {.precedence = 49, .scope = 2},
+      {.encapsulated = true, .precedence = 1, .scope = 14},
+      {.label_mismatch = true, .precedence = 50, .scope = 2},
+      {.scope_mismatch = true, .precedence = 50, .scope = 2},
+      {.scope_mismatch = true, .label_mismatch = true, .encapsulated = true, .precedence = 1, .scope = 14},
+      {.unroutable = true, .precedence = 50, .scope = 2},
+  };
+  for (std::size_t i = 1; i < by_preference.size(); ++i) {
+    CAPTURE(i);
+    CHECK(by_preference[i - 1].preference() < by_preference[i].preference());
+  }
+  const std::vector<rank> by_tier{
+      {.precedence = 1, .scope = 2},        {.precedence = 50, .scope = 14},      {.encapsulated = true, .scope = 2},
+      {.label_mismatch = true, .scope = 2}, {.scope_mismatch = true, .scope = 2}, {.unroutable = true, .scope = 2},
+  };
+  for (std::size_t i = 1; i < by_tier.size(); ++i) {
+    CAPTURE(i);
+    CHECK(by_tier[i - 1].tier() < by_tier[i].tier());
+  }
+  CHECK(rank{.precedence = 3, .scope = 14}.tier() == rank{.precedence = 40, .scope = 14}.tier());
+}
+
 }  // namespace
 }  // namespace lbresolve::test

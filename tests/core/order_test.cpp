@@ -165,6 +165,16 @@ TEST_CASE("HE-42: what was started in another priority does not count") {
   CHECK(in_order({with_priority(v4(8), 1), with_priority(v6(8), 1)}, 1, so_far) == "6.8 4.8");
 }
 
+TEST_CASE("HE-23: the first family count starts anew in the next priority") {
+  core::interleaving so_far;
+  const auto next = core::group_of(with_priority(v6(1), 1));
+  so_far.take(core::group_of(v6(1)), family::ipv6);
+  so_far.take(core::group_of(v4(1)), family::ipv4);
+  so_far.take(next, family::ipv6);
+  CHECK(in_order({with_priority(v6(8), 1), with_priority(v6(9), 1), with_priority(v4(8), 1)}, 2, so_far) ==
+        "6.8 4.8 6.9");
+}
+
 TEST_CASE("HE-04: when IPv4 had to go first, IPv6 is next") {
   core::interleaving so_far;
   so_far.take(core::group_of(v4(1)), family::ipv4);

@@ -221,6 +221,15 @@ TEST_CASE("HE-21: without a route to IPv6, IPv4 goes first although AAAA came fi
   CHECK(finish(r).starts() == "4.1@30 4.2@280");
 }
 
+TEST_CASE("HE-21: without a route to anything, what there is starts once every question has its answer") {
+  auto r = in_order();
+  r.answers(rr_type::aaaa, 10ms, {without_route(v6(1))}).has_none(rr_type::a, 15ms);
+  r.endpoint_is(v6(1), unreachable());
+  const auto story = finish(r);
+  CHECK(story.starts() == "6.1@15");
+  CHECK(story.why == system_error(ENETUNREACH));
+}
+
 TEST_CASE("HE-21: IPv4 is awaited instead where the settings say so") {
   auto settings = simulated_race::in_order();
   settings.awaited = family::ipv4;
