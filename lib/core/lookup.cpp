@@ -12,8 +12,6 @@ namespace lbresolve::core {
 
 lookup::lookup(lookup_request request, std::shared_ptr<const system_settings> system)
     : request_(std::move(request)), system_(std::move(system)) {
-  names_ = {request_.what.name};
-  begin_name();
   if (answer_at_hand()) return;
   if (!request_.ask_aaaa && request_.types.size() > 1) std::erase(request_.types, rr_type::aaaa);
   names_ = candidates(request_.what.name, request_.what.absolute || !request_.search, system_->dns);
@@ -27,6 +25,7 @@ bool lookup::answer_at_hand() {
     return true;
   }
   if (const special_answer s = find_special(t.name)) {
+    begin_only(t.name);
     for (slot& one : slots_) answer_with(one, make_answer(s, one.asked), query_record::source::special, s.reason);
     return true;
   }
@@ -39,6 +38,7 @@ bool lookup::answer_at_hand() {
 
 void lookup::answer_from(const std::vector<address>& addresses, const name& canonical, query_record::source from,
                          const char* detail) {
+  begin_only(request_.what.name);
   for (slot& s : slots_) {
     answer a;
     a.canonical = canonical;
@@ -63,6 +63,11 @@ void lookup::answer_with(slot& s, answer a, query_record::source from, const cha
   at_hand_why_ = detail;
   s.sent = true;
   s.got = std::make_shared<answer>(std::move(a));
+}
+
+void lookup::begin_only(const name& n) {
+  names_.assign(1, n);
+  begin_name();
 }
 
 // HTTPS records of a service that is not on 443 have a name of their own (RFC 9460 section 9.1).

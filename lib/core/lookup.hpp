@@ -90,6 +90,7 @@ class lookup {
   void answer_from(const std::vector<address>& addresses, const name& canonical, query_record::source from,
                    const char* detail);
   void answer_with(slot& s, answer a, query_record::source from, const char* detail);
+  void begin_only(const name& n);
   void begin_name();
   bool found_any() const;
   bool addresses_answered() const;
