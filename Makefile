@@ -18,6 +18,9 @@ define build
 	@cmake --build --preset $(1) --parallel $(JOBS) $(if $(2),--target $(2))
 endef
 
+# $(call programs,folder,pattern): what was built there.
+programs = $$(find $(1) -maxdepth 1 -name '$(2)' -type f -perm -u+x)
+
 help:  ## this list
 	@sed -nE 's/^([a-z-]+):[^#]*## /\1\t/p' Makefile | expand -t 15
 	@echo "Variables: PRESET=$(PRESET) FUZZ_SECONDS=$(FUZZ_SECONDS) JOBS=$(JOBS) LBRESOLVE_SKIP_INSTALL=1"
@@ -45,7 +48,7 @@ mutants:  ## plant known mistakes one by one and see that the tests find each
 bench:  ## run the micro benchmarks
 	@$(INSTALL) build test ci
 	$(call build,release)
-	@for program in build/release/tests/bench/bench_*; do $$program || exit 1; done
+	@for program in $(call programs,build/release/tests/bench,bench_*); do $$program || exit 1; done
 
 asan:  ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(INSTALL) build test
@@ -60,7 +63,9 @@ tsan:  ## the tests with threads under ThreadSanitizer
 fuzz:  ## fuzz every target for FUZZ_SECONDS
 	@$(INSTALL) build ci
 	$(call build,fuzz)
-	@for program in build/fuzz/tests/fuzz/*_fuzz; do $$program -max_total_time=$(FUZZ_SECONDS) || exit 1; done
+	@for program in $(call programs,build/fuzz/tests/fuzz,fuzz_*); do \
+		$$program -max_total_time=$(FUZZ_SECONDS) -timeout=5 -max_len=4096 -print_final_stats=1 \
+			-artifact_prefix=$$program- $${program}_found tests/fuzz/corpus || exit 1; done
 
 tidy:  ## clang-tidy over the library and the command
 	@$(INSTALL) build test ci
