@@ -26,7 +26,7 @@ WORK = SOURCE / "build" / "mutants"
 TREE = WORK / "tree"
 BUILD = WORK / "build"
 COPIED = ["CMakeLists.txt", "lib", "tests"]
-SECONDS = 120
+SECONDS = 60
 
 sys.path.insert(0, str(HERE.parent))
 import run as runner  # noqa: E402
@@ -65,16 +65,12 @@ def read_header(patch):
 
 
 def prepare(programs):
-    """A fresh copy, built, with every test that a mutant names green."""
+    """A fresh copy, built."""
     restore()
     BUILD.mkdir(parents=True, exist_ok=True)
     quiet(["cmake", "-G", "Ninja", "-S", TREE, "-B", BUILD, "-DCMAKE_BUILD_TYPE=Debug", "-DLBRESOLVE_BUILD_CLI=OFF",
            "-DLBRESOLVE_WERROR=OFF"], "configuring failed")
     build(programs)
-    for program in programs:
-        cases, status = run_tests(program, "*")
-        if status != 0 or not cases:
-            sys.exit(f"mutants: {program} is not green before any mistake is planted")
 
 
 def restore():
@@ -94,9 +90,9 @@ def restore():
 
 def verdict_of(mutant):
     """The name of the test that turned red, or None."""
-    before, _ = run_tests(mutant["Program"], mutant["Red"])
-    if not before:
-        raise Broken(f"{mutant['Program']} has no test {mutant['Red']}")
+    before, status = run_tests(mutant["Program"], mutant["Red"])
+    if not before or status != 0:
+        raise Broken(f"{mutant['Red']} of {mutant['Program']} is not green before the mistake is planted")
     try:
         quiet(["patch", "--batch", "--forward", "--strip=1", "--no-backup-if-mismatch", f"--input={mutant['file']}"],
               "the patch does not apply", cwd=TREE)
