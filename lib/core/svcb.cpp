@@ -51,7 +51,7 @@ bool read_hints(octets value, service_binding& out, MakeAddress make) {
 /// Section 8: a list of keys that ascends strictly and does not name itself.
 bool is_mandatory_list(octets value) noexcept {
   if (value.empty() || value.size() % 2 != 0) return false;
-  std::uint16_t previous = static_cast<std::uint16_t>(svc_key::mandatory);
+  auto previous = static_cast<std::uint16_t>(svc_key::mandatory);
   for (; !value.empty(); value = value.subspan(2)) {
     const std::uint16_t key = load_u16(value.data());
     if (key <= previous) return false;
@@ -123,11 +123,10 @@ bool read_params(octets params, service_binding& out) {
   return true;
 }
 
-/// Octets of the uncompressed name at the front of `octets`, which RFC 9460 section 2.2 demands; 0 for none.
+/// Octets up to and with the root's zero of the name in front, were it uncompressed as section 2.2 demands; 0 for none.
 std::size_t target_length(octets rdata) noexcept {
   for (std::size_t at = 0; at < rdata.size(); at += rdata[at] + std::size_t{1}) {
     if (rdata[at] == 0) return at + 1;
-    if (rdata[at] >= 0x40) return 0;
   }
   return 0;
 }

@@ -65,6 +65,7 @@ TEST_CASE("IPv6: what RFC 4291 does not allow is refused") {
                            ":1::2",
                            "1::2:",
                            "12345::",
+                           "00001::",
                            "::g",
                            "::1 ",
                            "[::1]",

@@ -125,6 +125,17 @@ TEST_CASE("SEC-01: two pointers to each other are an error") {
   CHECK(error_of(b.bytes()) == wire_error::bad_pointer);
 }
 
+TEST_CASE("SEC-01: each pointer leads below the one before it, not only below the name's first octet") {
+  auto b = message_builder().question("a", rr_type::a);
+  const std::size_t data_at = b.size() + 11;
+  SUBCASE("forward, inside what lies before the name") {
+    b.answer(octets{0}, txt, 60, pointer(data_at + 2) + labels("x"));
+  }
+  SUBCASE("back to the label it follows") { b.answer(octets{0}, txt, 60, octets{1, 'a'} + pointer(data_at)); }
+  b.answer(pointer(data_at), txt, 60, {});
+  CHECK(error_of(b.bytes()) == wire_error::bad_pointer);
+}
+
 /// A message with `pointers` pointers in a row, each to the one before and the first to a name; then an owner that
 /// points to the last of them.
 message_builder pointer_chain(std::size_t pointers) {

@@ -6,6 +6,7 @@
 #include <doctest/doctest.h>
 
 #include <algorithm>
+#include <cstdlib>
 #include <string>
 
 namespace lbresolve::test {
@@ -147,6 +148,24 @@ TEST_CASE("0x20: only the case of letters changes, each letter about half the ti
   }
   CHECK(query(settings) == query(settings));
   CHECK(query({}) == query({}));
+}
+
+TEST_CASE("0x20: the case of one letter says nothing about the next") {
+  query_settings settings;
+  settings.randomize_case = true;
+  const std::string name(60, 'a');
+  const auto asked = question_for(name + '.' + name, rr_type::a);  // more letters than one draw has bits
+  test_random random(4);
+  std::vector<int> alike(122, 0);
+  for (int round = 0; round < 2000; ++round) {
+    const auto bytes = make_query(1, asked, settings, random);
+    for (std::size_t i = 1; i < 121; ++i) alike[i] += bytes[12 + i] == bytes[13 + i] ? 1 : 0;
+  }
+  for (std::size_t i = 1; i < 121; ++i) {
+    if (i == 60 || i == 61) continue;  // beside the second length octet
+    CAPTURE(i);
+    CHECK(std::abs(alike[i] - 1000) < 120);
+  }
 }
 
 TEST_CASE("what make_query writes, message::parse reads") {
