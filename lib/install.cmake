@@ -12,6 +12,7 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/lib/include/lbresolve DESTINATION ${CMAK
 install(EXPORT lbresolve NAMESPACE lbresolve:: DESTINATION ${package_dir})
 if(TARGET lbresolve_cli)
   install(TARGETS lbresolve_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  install(FILES ${PROJECT_SOURCE_DIR}/docs/lbresolve.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 endif()
 
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/lbresolveConfig.cmake.in
