@@ -188,7 +188,7 @@ void check_together(reader& in, const arguments& out) {
 /// CLI11 writes "--timeout: 1 required TEXT missing" or "Could not convert: --trace = x": all that is needed of it is
 /// the option's name.
 std::string complaint_of(const CLI::ParseError& e) {
-  const std::string text = e.what();
+  std::string text = e.what();
   const std::size_t name = text.find('-');
   if (name == std::string::npos) return text;
   const std::string option = text.substr(name, text.find_first_of(": ", name) - name);

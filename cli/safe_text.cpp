@@ -2,10 +2,9 @@
 
 #include <fmt/format.h>
 
-#include <wchar.h>
-
 #include <algorithm>
 #include <cstdint>
+#include <cwchar>
 #include <iterator>
 
 namespace lbresolve::cli {

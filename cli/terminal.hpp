@@ -19,10 +19,10 @@ struct terminal {
   bool utf8 = false;
 
   /// Looks at standard output and at the environment: COLUMNS, NO_COLOR, TERM, LC_ALL, LC_CTYPE, LANG.
-  static terminal of_stdout(color_choice color);
+  static terminal of_stdout(color_choice choice);
 
-  /// `safe` in the colour of `meaning`, where there are colours.
-  std::string paint(std::string_view safe, ink meaning) const;
+  /// `text`, safe already, in the colour of `meaning`, where there are colours.
+  std::string paint(std::string_view text, ink meaning) const;
 
   /// safe_text() for this terminal.
   std::string safe(std::string_view foreign) const;

@@ -11,11 +11,12 @@ namespace {
 
 /// The smallest of 1, 2, 5, 10, 20 ... times 0.01 ms that is at least `least`.
 double round_step(double least) {
-  for (double power = 0.01;; power *= 10) {
-    for (const double digit : {1.0, 2.0, 5.0}) {
-      if (digit * power >= least) return digit * power;
-    }
+  double power = 0.01;
+  while (10 * power < least) power *= 10;
+  for (const double digit : {1.0, 2.0, 5.0}) {
+    if (digit * power >= least) return digit * power;
   }
+  return 10 * power;
 }
 
 }  // namespace

@@ -159,7 +159,7 @@ std::string outcome(const query_record& q, elapsed now, detail how) {
 
 std::string outcome(const attempt_record& a, elapsed now, detail how) {
   using enum attempt_record::outcome;
-  const std::string waited =
+  std::string waited =
       how == detail::full ? fmt::format("no answer after {}", in_ms(time_of(a, now))) : std::string("no answer");
   switch (a.ended_as) {
     case pending:

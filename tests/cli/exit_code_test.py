@@ -50,10 +50,15 @@ def test_seven_when_nothing_accepts_and_the_race_is_shown_all_the_same(lbresolve
 
 
 @pytest.mark.rule("USE-08")
-def test_twenty_eight_when_time_runs_out(lbresolve, dns_server, backends):
-    dns_server.answers.update({("slow.test", "*"): DROP, ("silent.test", "A"): a(SILENT)})
+def test_twenty_eight_when_a_lookup_runs_out_of_time(lbresolve, dns_server):
+    dns_server.answers[("slow.test", "*")] = DROP
     resolving = lbresolve.run("resolve", "slow.test", "--timeout", "300ms", f"@{dns_server.address}")
     assert resolving.code == 28 and "slow.test" in resolving.err
+
+
+@pytest.mark.rule("USE-08")
+def test_twenty_eight_when_a_connect_runs_out_of_time(lbresolve, dns_server, backends):
+    dns_server.answers[("silent.test", "A")] = a(SILENT)
     connecting = lbresolve.run("connect", f"silent.test:{backends.port}", "--timeout", "0.3", f"@{dns_server.address}")
     assert connecting.code == 28
     assert "no answer after" in connecting.out
