@@ -42,7 +42,7 @@ std::string extended_error(const query_record& q) {
 }
 
 std::string with_detail(std::string text, const std::string& detail) {
-  if (!detail.empty() && detail != text) text += ": " + detail;
+  if (!detail.empty()) text += ": " + detail;
   return text;
 }
 
@@ -142,7 +142,7 @@ std::string outcome(const query_record& q, elapsed now, detail how) {
       return fmt::format("no such name{} {}", full ? "," : "", where) + extended_error(q);
     case failed: {
       const std::string what = q.rcode > 0 ? rcode_name(q.rcode) : "unusable answer";
-      return fmt::format("{} {}", with_detail(what, q.detail), where) + extended_error(q);
+      return with_detail(fmt::format("{} {}", what, where), q.detail) + extended_error(q);
     }
     case pending:
     case timed_out: {
@@ -150,9 +150,9 @@ std::string outcome(const query_record& q, elapsed now, detail how) {
       return fmt::format("no answer{} {}", waited, where);
     }
     case unreachable:
-      return fmt::format("{} {}", q.code ? why(q.code) : with_detail("unreachable", q.detail), where);
+      return with_detail(fmt::format("{} {}", q.code ? why(q.code) : "unreachable", where), q.detail);
     case abandoned:
-      return fmt::format("{} {}", with_detail("abandoned", q.detail), where);
+      return with_detail(fmt::format("no answer {}, abandoned", where), q.detail);
   }
   return {};
 }
