@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <array>
+#include <compare>
 #include <cstddef>
 #include <memory_resource>
 #include <span>
@@ -83,7 +84,7 @@ void drop_duplicates(std::vector<candidate>& candidates) {
   for (std::uint32_t i = 0; i < by_endpoint.size(); ++i) by_endpoint[i] = i;
   std::sort(by_endpoint.begin(), by_endpoint.end(), [&](std::uint32_t a, std::uint32_t b) {
     const auto c = candidates[a].endpoint <=> candidates[b].endpoint;
-    return c != 0 ? c < 0 : a < b;
+    return std::is_neq(c) ? std::is_lt(c) : a < b;
   });
   scratch_vector<bool> doubled(candidates.size(), false, &memory);
   bool any = false;

@@ -32,10 +32,11 @@ std::vector<std::string> both_ways(std::vector<core::candidate> candidates) {
   const core::order_settings in_order{policy::in_order};
   const auto text = [](const std::vector<core::candidate>& all) {
     std::vector<std::string> out;
+    out.reserve(all.size());
     for (const auto& c : all) out.push_back(c.endpoint.address.to_string());
     return out;
   };
-  const auto forwards = text(core::order(candidates, in_order, random));
+  auto forwards = text(core::order(candidates, in_order, random));
   const auto backwards = text(core::order({candidates.rbegin(), candidates.rend()}, in_order, random));
   CHECK(forwards == backwards);
   return forwards;

@@ -142,18 +142,19 @@ void check_spacing(const race_story& story, const core::race_settings& settings)
   }
 }
 
+/// Ended, told once, with a reason, and with a code exactly where it failed.
+bool is_whole(const attempt_record& a) {
+  return a.ended_as != outcome::pending && a.ended && *a.ended >= a.started && !a.detail.empty() &&
+         (a.ended_as == outcome::failed) == static_cast<bool>(a.code);
+}
+
 void check_records(const race_story& story) {
   std::set<endpoint> told;
   std::size_t started = 0;
   int won = 0;
   for (const auto& a : story.attempts) {
     CAPTURE(a.endpoint.to_string());
-    CHECK(told.insert(a.endpoint).second);
-    CHECK(a.ended_as != outcome::pending);
-    REQUIRE(a.ended.has_value());
-    CHECK(*a.ended >= a.started);
-    CHECK_FALSE(a.detail.empty());
-    CHECK((a.ended_as == outcome::failed) == static_cast<bool>(a.code));
+    CHECK((is_whole(a) && told.insert(a.endpoint).second));
     won += a.ended_as == outcome::won ? 1 : 0;
     started += a.ended_as != outcome::skipped ? 1 : 0;
   }
