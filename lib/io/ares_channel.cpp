@@ -32,30 +32,45 @@ bool library_ready() noexcept {
 struct ares_channel::hooks {
   static ares_channel& of(void* self) noexcept { return *static_cast<ares_channel*>(self); }
 
+  /// No exception may pass through c-ares, and without memory nothing else can be thrown here.
+  template <class F>
+  static auto guarded(F f) noexcept -> decltype(f()) {
+    try {
+      return f();
+    } catch (...) {
+      errno = ENOMEM;
+      return -1;
+    }
+  }
+
   static ares_socket_t open(int, int type, int, void* self) {
     ares_channel& channel = of(self);
     // 1.18.1 turns to TCP on its own for queries over 512 octets. Not on a channel for datagrams.
-    if ((type == SOCK_STREAM) == (channel.kind_ == kind::stream)) return channel.over_.open();
+    if ((type == SOCK_STREAM) == (channel.kind_ == kind::stream)) {
+      return guarded([&] { return channel.over_.open(); });
+    }
     errno = EMSGSIZE;
     return -1;
   }
 
   static int close(ares_socket_t fd, void* self) {
-    of(self).over_.close(fd);
-    return 0;
+    return guarded([&] {
+      of(self).over_.close(fd);
+      return 0;
+    });
   }
 
   static int connect(ares_socket_t fd, const sockaddr*, ares_socklen_t, void* self) {
-    return of(self).over_.connect(fd);
+    return guarded([&] { return of(self).over_.connect(fd); });
   }
 
   static ares_ssize_t send(ares_socket_t fd, const iovec* pieces, int count, void* self) {
-    return of(self).over_.send(fd, {pieces, static_cast<std::size_t>(count)});
+    return guarded([&] { return of(self).over_.send(fd, {pieces, static_cast<std::size_t>(count)}); });
   }
 
   static ares_ssize_t receive(ares_socket_t fd, void* into, std::size_t size, int, sockaddr* from,
                               ares_socklen_t* from_size, void* self) {
-    const auto got = of(self).over_.receive(fd, {static_cast<std::uint8_t*>(into), size});
+    const auto got = guarded([&] { return of(self).over_.receive(fd, {static_cast<std::uint8_t*>(into), size}); });
     if (got >= 0 && from != nullptr && from_size != nullptr) {
       const socket_address sender(placeholder);  // or c-ares throws the receipt away
       *from_size = std::min<ares_socklen_t>(*from_size, sender.size());
@@ -65,7 +80,10 @@ struct ares_channel::hooks {
   }
 
   static void interest(void* self, ares_socket_t fd, int read, int write) {
-    of(self).over_.interest(fd, read != 0, write != 0);
+    guarded([&] {
+      of(self).over_.interest(fd, read != 0, write != 0);
+      return 0;
+    });
   }
 
   static void ended(void* self, int, int, unsigned char*, int) {

@@ -12,8 +12,12 @@ namespace lbresolve::io {
 
 class do53::state final : exchange_sink, event_loop::timer_handler, public std::enable_shared_from_this<state> {
  public:
-  state(event_loop& loop, core::random_source& random, const endpoint& server, transport_events& events)
-      : events_(&events), udp_(loop, server, *this), tcp_(loop, random, server, *this), later_(loop, *this) {}
+  state(event_loop& loop, core::random_source& random, const endpoint& server, transport_events& events,
+        const settings& s)
+      : events_(&events),
+        udp_(loop, server, *this),
+        tcp_(loop, random, server, *this, s.tcp_idle_time),
+        later_(loop, *this) {}
 
   void send(std::uint64_t exchange, lbresolve::transport over, std::span<const std::uint8_t> query) {
     switch (over) {
@@ -76,8 +80,9 @@ class do53::state final : exchange_sink, event_loop::timer_handler, public std::
   event_loop::timer later_;
 };
 
-do53::do53(event_loop& loop, core::random_source& random, const endpoint& server, transport_events& events)
-    : state_(std::make_shared<state>(loop, random, server, events)) {}
+do53::do53(event_loop& loop, core::random_source& random, const endpoint& server, transport_events& events,
+           const settings& s)
+    : state_(std::make_shared<state>(loop, random, server, events, s)) {}
 
 do53::~do53() { state_->close(); }
 

@@ -2,11 +2,13 @@
 #pragma once
 
 #include "core/random.hpp"
+#include "core/time.hpp"
 #include "io/event_loop.hpp"
 #include "io/transport.hpp"
 
 #include <lbresolve/endpoint.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -18,8 +20,15 @@ namespace lbresolve::io {
 /// nothing before the first query.
 class do53 final : public query_channel {
  public:
+  struct settings {
+    core::duration tcp_idle_time = std::chrono::seconds(20);  ///< then an unused connection is closed
+  };
+
   /// `random` draws new IDs for TCP where two collide. `loop`, `random` and `events` must outlive this.
-  do53(event_loop& loop, core::random_source& random, const endpoint& server, transport_events& events);
+  do53(event_loop& loop, core::random_source& random, const endpoint& server, transport_events& events,
+       const settings& s);
+  do53(event_loop& loop, core::random_source& random, const endpoint& server, transport_events& events)
+      : do53(loop, random, server, events, settings{}) {}
   ~do53() override;  ///< closes everything; also inside an event
 
   void send(std::uint64_t exchange, lbresolve::transport over, std::span<const std::uint8_t> query) override;

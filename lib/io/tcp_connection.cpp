@@ -15,9 +15,6 @@
 namespace lbresolve::io {
 namespace {
 
-using namespace std::chrono_literals;
-
-constexpr core::duration idle_time = 20s;
 constexpr unsigned unacknowledged_ms = 10'000;  // a peer that vanished without a word is noticed after so long
 constexpr std::size_t read_size = 16'384;
 
@@ -33,12 +30,13 @@ void set_id(std::span<std::uint8_t> message, std::uint16_t id) noexcept {
 }  // namespace
 
 tcp_connection::tcp_connection(event_loop& loop, core::random_source& random, const endpoint& server,
-                               exchange_sink& sink)
+                               exchange_sink& sink, core::duration idle_time)
     : loop_(loop),
       random_(random),
       sink_(sink),
       server_(server),
       family_(server.address.family()),
+      idle_time_(idle_time),
       idle_(loop, *this) {}
 
 tcp_connection::~tcp_connection() { close_all(); }
@@ -304,7 +302,7 @@ void tcp_connection::settle() {
 }
 
 void tcp_connection::rest() {
-  if (fd_ && entries_.empty() && !lost_) idle_.set(now() + idle_time);
+  if (fd_ && entries_.empty() && !lost_) idle_.set(now() + idle_time_);
 }
 
 void tcp_connection::on_timer() {

@@ -19,12 +19,13 @@
 
 namespace lbresolve::io {
 
-/// Opened by the first query, kept while the server keeps it, closed after 20 s without a query (RFC 7766 section
-/// 6.2.3). Replies are taken in any order, by their ID, which is made unique on the connection (section 6.2.1) and put
-/// back before a reply is handed up. When the connection is lost, every exchange on it fails.
+/// Opened by the first query, kept while the server keeps it, closed after `idle_time` without a query (RFC 7766
+/// section 6.2.3). Replies are taken in any order, by their ID, which is made unique on the connection (section 6.2.1)
+/// and put back before a reply is handed up. When the connection is lost, every exchange on it fails.
 class tcp_connection final : ares_channel::sockets, event_loop::watcher, event_loop::timer_handler {
  public:
-  tcp_connection(event_loop& loop, core::random_source& random, const endpoint& server, exchange_sink& sink);
+  tcp_connection(event_loop& loop, core::random_source& random, const endpoint& server, exchange_sink& sink,
+                 core::duration idle_time);
   ~tcp_connection();
   tcp_connection(const tcp_connection&) = delete;
   tcp_connection& operator=(const tcp_connection&) = delete;
@@ -75,6 +76,7 @@ class tcp_connection final : ares_channel::sockets, event_loop::watcher, event_l
   exchange_sink& sink_;
   socket_address server_;
   lbresolve::family family_;
+  core::duration idle_time_;
   event_loop::timer idle_;
 
   std::map<serial, entry> entries_;

@@ -245,8 +245,11 @@ struct plain_ares {
   }
   static void on_end(void* self, int status, int, unsigned char*, int) {
     auto& p = *static_cast<plain_ares*>(self);
-    if (status != ARES_SUCCESS) fail("c-ares gave up on a query");
-    ++p.done;
+    if (status == ARES_SUCCESS) {
+      ++p.done;
+    } else {
+      --p.sent;  // 1.34 gives up after 250 ms, which a busy machine can take: again
+    }
     if (p.sent < p.total) p.send();
   }
 
