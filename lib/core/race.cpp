@@ -174,14 +174,21 @@ std::optional<std::error_code> race::lost_because(time_point now) const {
   if (lost_) return lost_;
   if (cancelled_) return make_error_code(errc::cancelled);
   const bool timed_out = now >= settings_.deadline;
-  const bool all_failed = nothing_left() && last_start_;
+  const bool all_failed = nothing_left() && last_start_ && !cut_short();
   if (nothing_left() && !any_pending()) {
     if (!last_start_) return make_error_code(errc::no_addresses);
-    if (again_answered_ || timed_out) return common_failure();
+    if (all_failed && (again_answered_ || timed_out)) return common_failure();
   }
   if (!timed_out) return std::nullopt;
   // How the addresses failed says more than that asking for others took too long.
   return asked_again_ && all_failed ? common_failure() : make_error_code(errc::timed_out);
+}
+
+/// Whether the deadline ended an attempt that might still have succeeded.
+bool race::cut_short() const noexcept {
+  return std::any_of(attempts_.begin(), attempts_.end(), [this](const attempt_record& a) {
+    return a.ended_as == outcome::cancelled && a.ended && *a.ended >= since_start(settings_.deadline);
+  });
 }
 
 /// The one code that all attempts failed with, or connect_failed (HE-53).

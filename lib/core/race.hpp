@@ -110,6 +110,7 @@ class race {
   duration delay_after_last_start() const noexcept;
   std::optional<attempt_id> must_close(time_point now) const noexcept;
   std::optional<std::error_code> lost_because(time_point now) const;
+  bool cut_short() const noexcept;
   std::error_code common_failure() const noexcept;
   std::string reason_to_start(time_point now) const;
 

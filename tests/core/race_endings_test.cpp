@@ -282,4 +282,15 @@ TEST_CASE("HE-18: an answer after the end changes no record and starts nothing")
 }
 
 }  // namespace
+TEST_CASE("HE-56: an address that stays silent up to the deadline is a timeout, also when it is the only one") {
+  for (const bool second_failed : {false, true}) {
+    auto race = simulated_race(simulated_race::in_order(400ms));
+    race.answers(rr_type::a, 0ms, second_failed ? std::vector{v4(1), v4(2)} : std::vector{v4(1)});
+    if (second_failed) race.endpoint_is(v4(2), refuses(1ms));
+    const auto story = race.run();
+    CHECK(story.end() == "lost@400");
+    CHECK(story.why == make_error_code(errc::timed_out));
+  }
+}
+
 }  // namespace lbresolve::test
