@@ -51,13 +51,13 @@ bench:  ## run the micro benchmarks
 	@for program in $(call programs,build/release/tests/bench,bench_*); do $$program || exit 1; done
 
 asan:  ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
-	@$(INSTALL) build test
+	@$(INSTALL) build test ci
 	$(call build,asan)
 	@python3 tests/run.py build/asan
 
 tsan:  ## the tests with threads under ThreadSanitizer
 	@$(INSTALL) build test
-	$(call build,tsan)
+	$(call build,tsan,io_tests)
 	@python3 tests/run.py build/tsan io
 
 fuzz:  ## fuzz every target for FUZZ_SECONDS
