@@ -95,8 +95,8 @@ result<std::unique_ptr<core::connect_operation>> resolver::impl::prepare(
   const core::time_point now = io::now();
   system = config_.current(now);
   const bool has_ipv6 = sources_.has_ipv6(now);
-  core::connect_request r{.lookup = core::lookup_for(settings_, std::move(what), o.families, o.search,
-                                                     o.https_records, system->dns, has_ipv6),
+  core::connect_request r{.lookup = core::lookup_for(settings_, std::move(what), o.families, o.search, o.https_records,
+                                                     system->dns, has_ipv6),
                           .racing = core::racing_for(settings_, o, has_ipv6, now),
                           .use_cache = o.use_cache,
                           .source_address = o.source_address,
@@ -134,7 +134,8 @@ result<T> resolver::impl::wait_for(job j, std::function<result<T>(core::operatio
                                    const char* what) {
   const std::string name(what);
   if (on_loop_thread())
-    return error(make_error_code(errc::unsupported), "a blocking " + name + " inside a callback would wait for itself: use async_" +
+    return error(make_error_code(errc::unsupported), "a blocking " + name +
+                                                         " inside a callback would wait for itself: use async_" +
                                                          (name == "lookup" ? "resolve" : name));
   auto box = std::make_shared<mailbox<T>>();
   j.done = [box, conclude = std::move(conclude)](std::unique_ptr<core::operation> done, io::unique_fd winner) {
@@ -209,7 +210,7 @@ bool resolver::impl::claim(id number) {
 
 void resolver::impl::run(job& j) {
   auto finish = [this, number = j.number, done = std::move(j.done)](std::unique_ptr<core::operation> work,
-                                                                     io::unique_fd winner) noexcept {
+                                                                    io::unique_fd winner) noexcept {
     if (claim(number)) done(std::move(work), std::move(winner));
   };
   if (!j.work) return finish(nullptr, {});

@@ -72,17 +72,17 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   io::source_addresses sources_;
   std::atomic<bool> stopping_{false};
 
-  std::mutex mutex_;                                         // guards the next four
-  std::unordered_map<id, std::function<void()>> calls_;      // not yet claimed; what to do at shut-down
+  std::mutex mutex_;                                     // guards the next four
+  std::unordered_map<id, std::function<void()>> calls_;  // not yet claimed; what to do at shut-down
   id last_id_ = 0;
   std::thread thread_;
   bool thread_started_ = false;
 
-  std::mutex run_mutex_;                                     // loop::caller: one thread runs the loop at a time
-  std::atomic<std::thread::id> loop_thread_{};               // who runs the loop now
+  std::mutex run_mutex_;                        // loop::caller: one thread runs the loop at a time
+  std::atomic<std::thread::id> loop_thread_{};  // who runs the loop now
   std::unique_ptr<io::event_loop> loop_;
-  std::shared_ptr<const core::system_settings> applied_;     // of the loop's thread: whose upstreams are in use
-  std::unique_ptr<io::driver> driver_;                       // of the loop's thread
+  std::shared_ptr<const core::system_settings> applied_;  // of the loop's thread: whose upstreams are in use
+  std::unique_ptr<io::driver> driver_;                    // of the loop's thread
 };
 
 }  // namespace lbresolve

@@ -42,12 +42,21 @@ operation_action connect_operation::next(time_point now, random_source& random) 
     }
     const race::action a = race_.next(now);
     switch (a.what) {
-      case race::action::kind::start: return {.is = step::open, .attempt = a.attempt, .to = a.to};
-      case race::action::kind::close: return {.is = step::close, .attempt = a.attempt};
-      case race::action::kind::wait: return {.is = step::wait, .until = a.until};
-      case race::action::kind::resolve_again: resolve_again(now); continue;
-      case race::action::kind::won: winner_ = a.attempt; break;
-      case race::action::kind::lost: code_ = a.why; break;
+      case race::action::kind::start:
+        return {.is = step::open, .attempt = a.attempt, .to = a.to};
+      case race::action::kind::close:
+        return {.is = step::close, .attempt = a.attempt};
+      case race::action::kind::wait:
+        return {.is = step::wait, .until = a.until};
+      case race::action::kind::resolve_again:
+        resolve_again(now);
+        continue;
+      case race::action::kind::won:
+        winner_ = a.attempt;
+        break;
+      case race::action::kind::lost:
+        code_ = a.why;
+        break;
     }
     story_->took = now - start_;
     return {.is = step::done};
@@ -105,7 +114,8 @@ candidate connect_operation::make_candidate(const address& to, bool hint) const 
     return c;
   }
   c.source = request_.source_address;
-  if (c.source->family() != to.family()) c.skip = std::string("the source address is ") + (c.source->is_v4() ? "IPv4" : "IPv6");
+  if (c.source->family() != to.family())
+    c.skip = std::string("the source address is ") + (c.source->is_v4() ? "IPv4" : "IPv6");
   return c;
 }
 
@@ -125,9 +135,7 @@ void connect_operation::on_answer(const question& q, const delivery& d, time_poi
   lookup_->on_answer(q, d.what, d.expires);
 }
 
-void connect_operation::on_unanswered(const query& q, time_point) {
-  tell(q, start_, false, story_->queries);
-}
+void connect_operation::on_unanswered(const query& q, time_point) { tell(q, start_, false, story_->queries); }
 
 std::shared_ptr<const trace> connect_operation::story() {
   story_->attempts = race_.attempts();
@@ -161,9 +169,12 @@ std::string connect_operation::sentence() const {
     if (told == most) return text + "; and " + std::to_string(race_.attempts().size() - most) + " more";
     text += (told++ == 0 ? ": " : "; ") + a.endpoint.to_string() + " ";
     const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(a.ended.value_or(story_->took) - a.started);
-    if (a.ended_as == outcome::failed) text += a.code.message();
-    else if (a.ended_as == outcome::skipped) text += "skipped, " + a.detail;
-    else text += "no answer in " + std::to_string(ms.count()) + " ms";
+    if (a.ended_as == outcome::failed)
+      text += a.code.message();
+    else if (a.ended_as == outcome::skipped)
+      text += "skipped, " + a.detail;
+    else
+      text += "no answer in " + std::to_string(ms.count()) + " ms";
   }
   if (told == 0) text += ": no answer from DNS";
   return text;

@@ -25,8 +25,8 @@ struct connect_request {
   race_settings racing;
   bool use_cache = true;
   std::optional<address> source_address;
-  source_lookup source_of;                          ///< required
-  std::chrono::system_clock::time_point began;      ///< for people
+  source_lookup source_of;                      ///< required
+  std::chrono::system_clock::time_point began;  ///< for people
 };
 
 /// Thread-safety: one thread at a time.
@@ -68,8 +68,8 @@ class connect_operation final : public operation {
   std::unique_ptr<lookup> lookup_;
   race race_;
   std::vector<std::pair<rr_type, std::vector<address>>> found_;
-  std::optional<std::uint16_t> bound_port_;   // from an HTTPS record
-  bool from_cache_ = false;                   // some answer was not fresh
+  std::optional<std::uint16_t> bound_port_;  // from an HTTPS record
+  bool from_cache_ = false;                  // some answer was not fresh
   bool resolved_again_ = false;
   std::vector<question> distrusted_;
   std::optional<std::size_t> winner_;

@@ -44,11 +44,11 @@ class dns_client {
     };
     kind is = kind::wait;
     std::uint64_t exchange = 0;
-    const upstream* server = nullptr;          ///< valid until the next call of next()
+    const upstream* server = nullptr;  ///< valid until the next call of next()
     transport over = transport::udp;
     std::vector<std::uint8_t> message;
     std::unique_ptr<query> done;
-    std::vector<std::uint64_t> waiters;        ///< operations, each once; the first one began the query
+    std::vector<std::uint64_t> waiters;  ///< operations, each once; the first one began the query
     time_point until = never;
   };
   /// Exactly one action. Repeat until it is wait.
@@ -59,7 +59,7 @@ class dns_client {
   struct entry {
     std::unique_ptr<query> work;
     std::vector<std::uint64_t> waiters;
-    std::vector<std::uint64_t> exchanges;      // by try
+    std::vector<std::uint64_t> exchanges;  // by try
     deadlines<id>::handle wake;
     bool queued = false;
   };

@@ -61,11 +61,16 @@ engine::action engine::next(time_point now, random_source& random) {
     entry& e = operations_.at(id);
     const operation_action a = e.work->next(now, random);
     switch (a.is) {
-      case operation_action::kind::ask: ask(id, e, a, now); break;
+      case operation_action::kind::ask:
+        ask(id, e, a, now);
+        break;
       case operation_action::kind::open:
         return {.is = action::kind::open, .id = id, .attempt = a.attempt, .to = a.to};
-      case operation_action::kind::close: return {.is = action::kind::close, .id = id, .attempt = a.attempt};
-      case operation_action::kind::done: ready_.pop_front(); return finish(id, e, now);
+      case operation_action::kind::close:
+        return {.is = action::kind::close, .id = id, .attempt = a.attempt};
+      case operation_action::kind::done:
+        ready_.pop_front();
+        return finish(id, e, now);
       case operation_action::kind::wait:
         wakes_.set(e.wake, a.until, id);
         e.queued = false;

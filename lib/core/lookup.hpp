@@ -29,9 +29,9 @@ namespace lbresolve::core {
 /// What a lookup is about.
 struct lookup_request {
   core::target what;
-  std::vector<rr_type> types;   ///< in the order to ask them: https, aaaa, a
+  std::vector<rr_type> types;  ///< in the order to ask them: https, aaaa, a
   bool search = true;
-  bool ask_aaaa = true;         ///< false: AAAA only from what is at hand, as this host could not use one from afar
+  bool ask_aaaa = true;  ///< false: AAAA only from what is at hand, as this host could not use one from afar
 };
 
 /// Thread-safety: one thread at a time.
@@ -49,7 +49,7 @@ class lookup {
     };
     kind is = kind::wait;
     rr_type type = rr_type::a;
-    const question* asked = nullptr;       ///< lives as long as the lookup
+    const question* asked = nullptr;  ///< lives as long as the lookup
     std::shared_ptr<const answer> what;
   };
   /// Exactly one action. Repeat until it is wait or done.

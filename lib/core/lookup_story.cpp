@@ -6,10 +6,14 @@ namespace lbresolve::core {
 
 query_record::outcome outcome_of(const answer& a) noexcept {
   switch (a.is) {
-    case answer::kind::positive: return query_record::outcome::answered;
-    case answer::kind::nodata: return query_record::outcome::nodata;
-    case answer::kind::nxdomain: return query_record::outcome::nxdomain;
-    case answer::kind::failure: break;
+    case answer::kind::positive:
+      return query_record::outcome::answered;
+    case answer::kind::nodata:
+      return query_record::outcome::nodata;
+    case answer::kind::nxdomain:
+      return query_record::outcome::nxdomain;
+    case answer::kind::failure:
+      break;
   }
   return query_record::outcome::failed;
 }

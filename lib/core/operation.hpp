@@ -43,8 +43,8 @@ struct operation_action {
 struct delivery {
   std::shared_ptr<const answer> what;
   time_point expires = never;
-  const query* by = nullptr;   ///< the query that brought it; null: it was in the cache
-  bool shared = false;         ///< that query had been begun for somebody else
+  const query* by = nullptr;  ///< the query that brought it; null: it was in the cache
+  bool shared = false;        ///< that query had been begun for somebody else
 };
 
 /// Thread-safety: one thread at a time.

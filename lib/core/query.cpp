@@ -40,11 +40,8 @@ query::action query::next(time_point now, random_source& random) {
   }
   if (result_) return {action::kind::done, 0, never};
   if (const auto p = next_plan(now)) {
-    tries_.push_back({.upstream = p->upstream,
-                      .over = p->over,
-                      .edns = p->edns,
-                      .randomized = p->randomized,
-                      .started = now});
+    tries_.push_back(
+        {.upstream = p->upstream, .over = p->over, .edns = p->edns, .randomized = p->randomized, .started = now});
     return {action::kind::send, tries_.size() - 1, never};
   }
   const bool waiting = std::any_of(tries_.begin(), tries_.end(), [](const query_try& t) { return !t.ended; });
@@ -167,9 +164,15 @@ void query::take_answer(query_try& t, const message& m, time_point now) {
   auto a = std::make_shared<answer>(interpret(m, asked_));
   t.ede = a->ede;
   switch (a->is) {
-    case answer::kind::positive: end(t, outcome::answered, now); break;
-    case answer::kind::nodata: end(t, outcome::nodata, now); break;
-    case answer::kind::nxdomain: end(t, outcome::nxdomain, now); break;
+    case answer::kind::positive:
+      end(t, outcome::answered, now);
+      break;
+    case answer::kind::nodata:
+      end(t, outcome::nodata, now);
+      break;
+    case answer::kind::nxdomain:
+      end(t, outcome::nxdomain, now);
+      break;
     case answer::kind::failure:
       end(t, outcome::failed, now);
       best_failure_ = std::move(a);
@@ -220,8 +223,10 @@ std::string clause(const query_try& t) {
       return "no answer in " +
              std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(*t.ended - t.started).count()) +
              " ms";
-    case outcome::unreachable: return t.code.message();
-    default: break;
+    case outcome::unreachable:
+      return t.code.message();
+    default:
+      break;
   }
   if (t.rcode > 0) {
     std::string text = "answered " + rcode_name(static_cast<std::uint16_t>(t.rcode));
@@ -275,8 +280,8 @@ void tell(const query& q, time_point since, bool shared, std::vector<query_recor
     }
     if (t.as == outcome::answered && q.result()) {
       r.ttl = q.result()->ttl;
-      r.count = static_cast<std::uint16_t>(std::max({q.result()->addresses.size(), q.result()->bindings.size(),
-                                                     q.result()->services.size()}));
+      r.count = static_cast<std::uint16_t>(
+          std::max({q.result()->addresses.size(), q.result()->bindings.size(), q.result()->services.size()}));
     }
     into.push_back(std::move(r));
   }

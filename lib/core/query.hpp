@@ -29,10 +29,10 @@ namespace lbresolve::core {
 struct query_rules {
   duration try_timeout = std::chrono::seconds{2};
   duration timeout = std::chrono::seconds{5};
-  int passes = 2;                      ///< how often the list of silent upstreams is gone through
+  int passes = 2;  ///< how often the list of silent upstreams is gone through
   std::uint16_t udp_payload_size = 1232;
-  bool randomize_case = true;          ///< 0x20, over UDP only: TCP is not forged blindly
-  bool force_tcp = false;              ///< resolv.conf(5) "use-vc"
+  bool randomize_case = true;  ///< 0x20, over UDP only: TCP is not forged blindly
+  bool force_tcp = false;      ///< resolv.conf(5) "use-vc"
   bool edns = true;
   std::optional<client_subnet> subnet;
 };
@@ -50,7 +50,7 @@ struct query_try {
   std::error_code code;
   std::optional<extended_error> ede;
   const char* detail = "";
-  bool told = false;                   ///< the transport no longer works on it
+  bool told = false;  ///< the transport no longer works on it
 };
 
 /// Thread-safety: one thread at a time.
@@ -115,12 +115,12 @@ class query {
   query_rules rules_;
   time_point deadline_;
   time_point hurried_until_ = never;
-  std::vector<std::size_t> order_;     // of this pass
+  std::vector<std::size_t> order_;  // of this pass
   std::size_t asked_in_pass_ = 0;
   int pass_ = 1;
   std::vector<query_try> tries_;
-  std::optional<plan> again_;          // the same upstream, with a setting changed
-  bool retried_ = false;               // the free retry is spent
+  std::optional<plan> again_;  // the same upstream, with a setting changed
+  bool retried_ = false;       // the free retry is spent
   std::shared_ptr<const answer> best_failure_;
   std::shared_ptr<const answer> result_;
 };

@@ -24,17 +24,20 @@ operation_action resolve_operation::next(time_point now, random_source& random) 
   for (;;) {
     const lookup::action a = lookup_.next();
     switch (a.is) {
-      case lookup::action::kind::ask: return {.is = step::ask, .fresh = !request_.use_cache, .asked = *a.asked};
+      case lookup::action::kind::ask:
+        return {.is = step::ask, .fresh = !request_.use_cache, .asked = *a.asked};
       case lookup::action::kind::found:
         if (!first_found_ && !a.what->addresses.empty()) first_found_ = now;
         found_.insert(found_.end(), a.what->addresses.begin(), a.what->addresses.end());
         continue;
-      case lookup::action::kind::none: continue;
-      case lookup::action::kind::done: return finish(now, random);
-      case lookup::action::kind::wait: break;
+      case lookup::action::kind::none:
+        continue;
+      case lookup::action::kind::done:
+        return finish(now, random);
+      case lookup::action::kind::wait:
+        break;
     }
-    const time_point until =
-        std::min(request_.deadline, first_found_ ? *first_found_ + request_.sibling_wait : never);
+    const time_point until = std::min(request_.deadline, first_found_ ? *first_found_ + request_.sibling_wait : never);
     if (now < until) return {.is = step::wait, .until = until};
     timed_out_ = true;
     return finish(now, random);

@@ -3,8 +3,8 @@
 
 #include "core/connect_operation.hpp"
 #include "core/query.hpp"
-#include "core/resolve_operation.hpp"
 #include "core/resolv_conf.hpp"
+#include "core/resolve_operation.hpp"
 #include "core/upstreams.hpp"
 
 #include <lbresolve/options.hpp>
@@ -18,7 +18,7 @@ namespace lbresolve::core {
 /// Options that can be used.
 struct settings {
   options chosen;
-  std::vector<upstream> servers;           ///< empty: the system's
+  std::vector<upstream> servers;  ///< empty: the system's
   std::optional<client_subnet> subnet;
 };
 

@@ -43,8 +43,7 @@ std::vector<std::size_t> upstreams::order(time_point now) {
     next_start_ = (next_start_ + 1) % size();
   }
   // In backoff means last, never "not at all": when all have failed, they are still all that there is.
-  std::stable_partition(indices.begin(), indices.end(),
-                        [&](std::size_t i) { return states_[i].backoff_until <= now; });
+  std::stable_partition(indices.begin(), indices.end(), [&](std::size_t i) { return states_[i].backoff_until <= now; });
   return indices;
 }
 

@@ -43,9 +43,9 @@ class upstreams {
 
  private:
   struct state {
-    duration srtt{};          // zero: never answered
+    duration srtt{};  // zero: never answered
     duration deviation{};
-    int failures = 0;         // in a row
+    int failures = 0;  // in a row
     time_point backoff_until{};
     time_point no_edns_until{};
     time_point folds_case_until{};

@@ -22,10 +22,10 @@ struct connector_settings {
 
 /// An attempt that has begun.
 struct attempt_socket {
-  unique_fd fd;                 ///< none where it failed at once
-  std::error_code failed;       ///< why
+  unique_fd fd;            ///< none where it failed at once
+  std::error_code failed;  ///< why
   attempt_record::stage stage = attempt_record::stage::socket;
-  bool connected = false;       ///< already, without waiting
+  bool connected = false;  ///< already, without waiting
 };
 
 /// Makes a socket, lets the hook see it, and begins to connect it. Never blocks.

@@ -104,12 +104,18 @@ void driver::pump() {
 
 void driver::perform(core::engine::action& a) {
   switch (a.is) {
-    case core::engine::action::kind::send: return send(a.dns);
-    case core::engine::action::kind::abandon: return abandon(a.dns);
-    case core::engine::action::kind::open: return open(a.id, a.attempt, a.to);
-    case core::engine::action::kind::close: return close(a.id, a.attempt);
-    case core::engine::action::kind::finish: return finish(a.id, std::move(a.work));
-    case core::engine::action::kind::wait: return;
+    case core::engine::action::kind::send:
+      return send(a.dns);
+    case core::engine::action::kind::abandon:
+      return abandon(a.dns);
+    case core::engine::action::kind::open:
+      return open(a.id, a.attempt, a.to);
+    case core::engine::action::kind::close:
+      return close(a.id, a.attempt);
+    case core::engine::action::kind::finish:
+      return finish(a.id, std::move(a.work));
+    case core::engine::action::kind::wait:
+      return;
   }
 }
 

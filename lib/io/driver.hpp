@@ -51,8 +51,8 @@ class driver final : public transport_events, private event_loop::timer_handler 
   struct channel {
     endpoint at;
     std::unique_ptr<query_channel> way;
-    std::size_t open = 0;                            // exchanges
-    bool wanted = true;                              // by the upstreams in use
+    std::size_t open = 0;  // exchanges
+    bool wanted = true;    // by the upstreams in use
   };
 
   void on_timer() override { pump(); }

@@ -68,9 +68,8 @@ class sockets {
 
 }  // namespace
 
-local_outcome run_here(core::operation& work, const connector_settings& settings,
-                              core::answer_store& answers, core::random_source& random,
-                              const std::atomic<bool>& stop) {
+local_outcome run_here(core::operation& work, const connector_settings& settings, core::answer_store& answers,
+                       core::random_source& random, const std::atomic<bool>& stop) {
   using step = core::operation_action::kind;
   sockets s(work, settings);
   for (;;) {
@@ -83,9 +82,15 @@ local_outcome run_here(core::operation& work, const connector_settings& settings
         work.on_answer(a.asked, {.what = std::move(hit->what), .expires = hit->expires}, io::now());
         break;
       }
-      case step::open: s.open(a.attempt, a.to); break;
-      case step::close: s.take(a.attempt).reset(); break;
-      case step::wait: s.wait(a.until); break;
+      case step::open:
+        s.open(a.attempt, a.to);
+        break;
+      case step::close:
+        s.take(a.attempt).reset();
+        break;
+      case step::wait:
+        s.wait(a.until);
+        break;
       case step::done:
         for (const core::question& q : work.distrusted()) answers.ask_again(q, io::now());
         return {true, work.winner() ? s.take(*work.winner()) : unique_fd()};

@@ -11,13 +11,13 @@ namespace lbresolve::io {
 
 /// How far it came.
 struct local_outcome {
-  bool done = false;    ///< false: it needs an upstream; nothing is open, start it on an engine as it is
-  unique_fd winner;     ///< where it was won
+  bool done = false;  ///< false: it needs an upstream; nothing is open, start it on an engine as it is
+  unique_fd winner;   ///< where it was won
 };
 
 /// Runs `work` with what the cache has, waiting in poll(2): no hop to another thread, no descriptor but the attempts'.
 /// @param stop ends it as cancelled within 50 ms once set
-local_outcome run_here(core::operation& work, const connector_settings& settings,
-                              core::answer_store& answers, core::random_source& random, const std::atomic<bool>& stop);
+local_outcome run_here(core::operation& work, const connector_settings& settings, core::answer_store& answers,
+                       core::random_source& random, const std::atomic<bool>& stop);
 
 }  // namespace lbresolve::io

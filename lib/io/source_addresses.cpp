@@ -12,8 +12,8 @@ std::optional<address> source_addresses::source_of(const address& to, const std:
   auto opened = open_socket(to.family(), SOCK_DGRAM);
   if (!opened) return std::nullopt;
   const int fd = opened.value().get();
-  if (!interface.empty() && ::setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface.data(),
-                                         static_cast<socklen_t>(interface.size())) != 0)
+  if (!interface.empty() &&
+      ::setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface.data(), static_cast<socklen_t>(interface.size())) != 0)
     return std::nullopt;
   const socket_address there(endpoint{to, 9});  // any port will do: nothing is sent
   if (::connect(fd, there.get(), there.size()) != 0) return std::nullopt;

@@ -46,8 +46,10 @@ double by_name(lbresolve::resolver& r, const std::string& target) {
   const auto start = steady::now();
   auto c = r.connect(target);
   const auto end = steady::now();
-  if (!c) std::puts(c.error().message().c_str());
-  else close_at_once(c.value().release());
+  if (!c)
+    std::puts(c.error().message().c_str());
+  else
+    close_at_once(c.value().release());
   return in_us(end - start);
 }
 

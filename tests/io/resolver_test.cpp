@@ -54,7 +54,9 @@ options asking(const fake_dns_server& server, loop how = loop::own_thread) {
   return o;
 }
 
-std::string target_of(const std::string& name, const listener& l) { return name + ":" + std::to_string(l.where().port); }
+std::string target_of(const std::string& name, const listener& l) {
+  return name + ":" + std::to_string(l.where().port);
+}
 
 /// Closes with a reset: ten thousand connects leave no ten thousand sockets in TIME_WAIT.
 std::error_code reset_on_close(int fd, const endpoint&) {

@@ -67,7 +67,9 @@ TEST_CASE("DNS-02: a header-only FORMERR means the same") {
 
 TEST_CASE("DNS-02: a server that refuses with and without EDNS is not asked for ever") {
   simulated_world w;
-  w.server(0, [](const sent_query& q) -> std::vector<scripted_reply> { return {{1ms, make_reply(q, {}, 0, 1, false, 0)}}; });
+  w.server(0, [](const sent_query& q) -> std::vector<scripted_reply> {
+    return {{1ms, make_reply(q, {}, 0, 1, false, 0)}};
+  });
   CHECK(*w.resolved("example.test", v4_only).failed == errc::upstream_failed);
   CHECK(w.queries.size() == 2);
 }

@@ -30,8 +30,8 @@ listener::listener(bool ipv6) {
   ::bind(fd_, reinterpret_cast<sockaddr*>(&at), size);
   ::listen(fd_, 1024);
   ::getsockname(fd_, reinterpret_cast<sockaddr*>(&at), &size);
-  where_.port = ntohs(ipv6 ? reinterpret_cast<sockaddr_in6*>(&at)->sin6_port
-                           : reinterpret_cast<sockaddr_in*>(&at)->sin_port);
+  where_.port =
+      ntohs(ipv6 ? reinterpret_cast<sockaddr_in6*>(&at)->sin6_port : reinterpret_cast<sockaddr_in*>(&at)->sin_port);
   stop_ = ::eventfd(0, EFD_CLOEXEC);
   thread_ = std::thread([this] { serve(); });
 }

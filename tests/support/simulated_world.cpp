@@ -51,8 +51,7 @@ std::string world_outcome::end() const {
   return (!done ? std::string("pending") : connected ? short_name(peer) : std::string("lost")) + "@" + ms;
 }
 
-simulated_world::simulated_world(std::size_t servers, std::uint64_t seed)
-    : random_(seed), scripts_(servers) {
+simulated_world::simulated_world(std::size_t servers, std::uint64_t seed) : random_(seed), scripts_(servers) {
   chosen.policy = policy::in_order;
   for (std::size_t i = 0; i < servers; ++i) chosen.servers.push_back(upstream_text(i));
 }
@@ -83,16 +82,15 @@ void simulated_world::begin() {
 
 std::uint64_t simulated_world::connect(const std::string& target, const connect_options& o) {
   begin();
-  core::connect_request r{
-      .lookup = core::lookup_for(settings_, core::parse_target(target, true).value(), o.families, o.search,
-                                 o.https_records, system_->dns, has_ipv6),
-      .racing = core::racing_for(settings_, o, has_ipv6, now_),
-      .use_cache = o.use_cache,
-      .source_address = o.source_address,
-      .source_of = [this](const address& to) -> std::optional<address> {
-        if (to.is_v6()) return has_ipv6 ? v6(0).source : std::nullopt;
-        return v4(0).source;
-      }};
+  core::connect_request r{.lookup = core::lookup_for(settings_, core::parse_target(target, true).value(), o.families,
+                                                     o.search, o.https_records, system_->dns, has_ipv6),
+                          .racing = core::racing_for(settings_, o, has_ipv6, now_),
+                          .use_cache = o.use_cache,
+                          .source_address = o.source_address,
+                          .source_of = [this](const address& to) -> std::optional<address> {
+                            if (to.is_v6()) return has_ipv6 ? v6(0).source : std::nullopt;
+                            return v4(0).source;
+                          }};
   const auto id = ++last_id_;
   outcomes_[id];
   engine_->start(id, std::make_unique<core::connect_operation>(std::move(r), system_, now_), now_);
@@ -147,12 +145,23 @@ time_point simulated_world::perform() {
   for (;;) {
     auto a = engine_->next(now_, random_);
     switch (a.is) {
-      case core::engine::action::kind::send: send(a.dns); break;
-      case core::engine::action::kind::abandon: open_exchanges.erase(a.dns.exchange); break;
-      case core::engine::action::kind::open: open(a); break;
-      case core::engine::action::kind::close: sockets_.erase({a.id, a.attempt}); break;
-      case core::engine::action::kind::finish: finish(a); break;
-      case core::engine::action::kind::wait: return a.until;
+      case core::engine::action::kind::send:
+        send(a.dns);
+        break;
+      case core::engine::action::kind::abandon:
+        open_exchanges.erase(a.dns.exchange);
+        break;
+      case core::engine::action::kind::open:
+        open(a);
+        break;
+      case core::engine::action::kind::close:
+        sockets_.erase({a.id, a.attempt});
+        break;
+      case core::engine::action::kind::finish:
+        finish(a);
+        break;
+      case core::engine::action::kind::wait:
+        return a.until;
     }
   }
 }
@@ -160,7 +169,7 @@ time_point simulated_world::perform() {
 void simulated_world::send(const core::dns_client::action& a) {
   const auto parsed = core::message::parse(a.message).value();
   sent_query q{.at = since(), .over = a.over, .exchange = a.exchange, .bytes = a.message};
-  q.server = a.server->at.address.bytes()[3] - 1U;  // 198.51.100.1 is the first
+  q.server = a.server->at.address.bytes()[3] - 1U;                                    // 198.51.100.1 is the first
   q.asked.name = core::name::from_text(lower(parsed.name_at(12).to_text())).value();  // without its 0x20
   const auto question = parsed.question_octets();
   q.asked.type = static_cast<core::rr_type>(question[question.size() - 4] << 8 | question[question.size() - 3]);

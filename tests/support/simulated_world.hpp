@@ -26,8 +26,8 @@ using namespace std::chrono_literals;
 
 /// A query as it reached a simulated server.
 struct sent_query {
-  duration at{};             ///< since the world began
-  std::size_t server = 0;    ///< index into the upstreams
+  duration at{};           ///< since the world began
+  std::size_t server = 0;  ///< index into the upstreams
   transport over = transport::udp;
   std::uint64_t exchange = 0;
   core::question asked;
@@ -39,7 +39,7 @@ struct sent_query {
 struct scripted_reply {
   duration after{};
   std::vector<std::uint8_t> bytes;
-  std::error_code error{};   ///< instead of bytes: the transport fails
+  std::error_code error{};  ///< instead of bytes: the transport fails
 };
 using server_script = std::function<std::vector<scripted_reply>(const sent_query&)>;
 
@@ -50,7 +50,7 @@ std::vector<std::uint8_t> make_reply(const sent_query& q, const std::vector<std:
 
 /// Answers from a table of names; what is not there is NXDOMAIN (or NODATA where another type is there).
 struct zone {
-  std::map<std::string, std::vector<std::string>> addresses;   ///< by name, both families
+  std::map<std::string, std::vector<std::string>> addresses;  ///< by name, both families
   std::uint32_t ttl = 60;
   duration after = 5ms;
   std::vector<scripted_reply> operator()(const sent_query& q) const;
@@ -62,18 +62,18 @@ struct world_outcome {
   bool connected = false;
   endpoint peer;
   std::optional<error> failed;
-  std::vector<endpoint> endpoints;          ///< of a resolve
+  std::vector<endpoint> endpoints;  ///< of a resolve
   std::shared_ptr<const trace> story;
-  duration at{};                            ///< since the world began
-  std::string end() const;                  ///< "4.1@80", or "lost@300"
+  duration at{};            ///< since the world began
+  std::string end() const;  ///< "4.1@80", or "lost@300"
 };
 
 class simulated_world final : public core::answer_store {
  public:
   explicit simulated_world(std::size_t servers = 1, std::uint64_t seed = 1);
 
-  options chosen;                           ///< change before the first operation
-  core::system_settings system;             ///< likewise
+  options chosen;                ///< change before the first operation
+  core::system_settings system;  ///< likewise
   bool has_ipv6 = true;
 
   simulated_world& server(std::size_t i, server_script s);
@@ -98,14 +98,16 @@ class simulated_world final : public core::answer_store {
   }
   core::cache& cache() { return *cache_; }
 
-  std::vector<sent_query> queries;                            ///< in the order sent
-  std::vector<std::pair<duration, std::string>> opened;       ///< sockets: when, to what
-  std::set<std::uint64_t> open_exchanges;                     ///< not answered and not abandoned
+  std::vector<sent_query> queries;                       ///< in the order sent
+  std::vector<std::pair<duration, std::string>> opened;  ///< sockets: when, to what
+  std::set<std::uint64_t> open_exchanges;                ///< not answered and not abandoned
   std::size_t open_sockets() const { return sockets_.size(); }
   std::size_t queries_for(core::rr_type type) const;
 
  private:
-  std::optional<core::cache::hit> find(const core::question& q, time_point now) override { return cache_->find(q, now); }
+  std::optional<core::cache::hit> find(const core::question& q, time_point now) override {
+    return cache_->find(q, now);
+  }
   void store(const core::question& q, std::shared_ptr<const core::answer> what, time_point now) override {
     cache_->store(q, std::move(what), now);
   }

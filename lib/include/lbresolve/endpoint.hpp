@@ -48,9 +48,7 @@ class address {
   constexpr std::uint32_t scope() const noexcept { return scope_; }
 
   /// The 4 or 16 octets. The view lives as long as this address.
-  constexpr std::span<const std::uint8_t> bytes() const noexcept {
-    return std::span(bytes_).first(is_v4() ? 4 : 16);
-  }
+  constexpr std::span<const std::uint8_t> bytes() const noexcept { return std::span(bytes_).first(is_v4() ? 4 : 16); }
 
   /// The canonical text (RFC 5952), with "%scope" where there is one.
   std::string to_string() const;

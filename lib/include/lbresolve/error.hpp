@@ -54,8 +54,7 @@ class error {
  public:
   error() = default;
   error(errc code) : error(make_error_code(code)) {}  // NOLINT(google-explicit-constructor)
-  explicit error(std::error_code code, std::string sentence = {},
-                 std::shared_ptr<const lbresolve::trace> story = {});
+  explicit error(std::error_code code, std::string sentence = {}, std::shared_ptr<const lbresolve::trace> story = {});
 
   const std::error_code& code() const noexcept { return code_; }
 

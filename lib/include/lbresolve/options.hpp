@@ -31,12 +31,12 @@ enum class loop : std::uint8_t {
 
 /// Happy Eyeballs (RFC 8305). Times in milliseconds.
 struct racing_options {
-  std::chrono::milliseconds resolution_delay{50};      ///< waiting for the preferred family, from the first answer
-  std::chrono::milliseconds attempt_delay{250};        ///< between attempts; never under 10 ms (section 5)
-  int first_family_count = 1;                          ///< of the preferred family before the families alternate
+  std::chrono::milliseconds resolution_delay{50};  ///< waiting for the preferred family, from the first answer
+  std::chrono::milliseconds attempt_delay{250};    ///< between attempts; never under 10 ms (section 5)
+  int first_family_count = 1;                      ///< of the preferred family before the families alternate
   int max_live_attempts = 6;
-  std::chrono::milliseconds replace_after{1'000};      ///< at the cap, an attempt older than this makes room
-  std::chrono::milliseconds late_answers{2'000};       ///< answers after the win still reach the cache for so long
+  std::chrono::milliseconds replace_after{1'000};  ///< at the cap, an attempt older than this makes room
+  std::chrono::milliseconds late_answers{2'000};   ///< answers after the win still reach the cache for so long
 };
 
 /// How upstreams are asked.
@@ -57,7 +57,7 @@ struct cache_options {
   std::chrono::seconds max_ttl{86'400};
   std::chrono::seconds min_ttl{0};
   std::chrono::seconds max_negative_ttl{3'600};
-  std::chrono::seconds failure_ttl{5};        ///< RFC 9520: first failure; doubles to `max_failure_ttl`
+  std::chrono::seconds failure_ttl{5};  ///< RFC 9520: first failure; doubles to `max_failure_ttl`
   std::chrono::seconds max_failure_ttl{300};
 };
 
@@ -77,8 +77,8 @@ struct options {
   racing_options racing;
   query_options query;
   cache_options cache;
-  std::string resolv_conf = "/etc/resolv.conf";   ///< noticed when it changes; missing: 127.0.0.1, as libc does
-  std::string hosts = "/etc/hosts";               ///< noticed when it changes; empty: not read
+  std::string resolv_conf = "/etc/resolv.conf";  ///< noticed when it changes; missing: 127.0.0.1, as libc does
+  std::string hosts = "/etc/hosts";              ///< noticed when it changes; empty: not read
 };
 
 /// The settings of one resolve.
@@ -86,23 +86,23 @@ struct resolve_options {
   std::chrono::milliseconds timeout{5'000};
   /// Once one address family has answered, how long to wait for the other.
   std::chrono::milliseconds sibling_wait{500};
-  std::optional<lbresolve::families> families;   ///< unset: the resolver's
-  bool use_cache = true;                         ///< false: ask again; the answer is cached all the same
-  bool search = true;                            ///< apply the search list of the system's config
+  std::optional<lbresolve::families> families;  ///< unset: the resolver's
+  bool use_cache = true;                        ///< false: ask again; the answer is cached all the same
+  bool search = true;                           ///< apply the search list of the system's config
 };
 
 /// The settings of one connect.
 struct connect_options {
   std::chrono::milliseconds timeout{15'000};
-  std::optional<lbresolve::families> families;                 ///< unset: the resolver's
-  std::optional<lbresolve::policy> policy;                     ///< unset: the resolver's
-  std::optional<std::chrono::milliseconds> attempt_delay;      ///< unset: the resolver's
+  std::optional<lbresolve::families> families;             ///< unset: the resolver's
+  std::optional<lbresolve::policy> policy;                 ///< unset: the resolver's
+  std::optional<std::chrono::milliseconds> attempt_delay;  ///< unset: the resolver's
   bool use_cache = true;
   bool search = true;
   /// Ask for HTTPS records (RFC 9460) and use their port, ALPN and hints.
   bool https_records = false;
-  std::optional<lbresolve::address> source_address;            ///< the other family is skipped
-  std::string interface;                                       ///< SO_BINDTODEVICE, by name
+  std::optional<lbresolve::address> source_address;  ///< the other family is skipped
+  std::string interface;                             ///< SO_BINDTODEVICE, by name
   lbresolve::socket_hook hook;
 };
 

@@ -19,10 +19,11 @@ namespace lbresolve {
 
 /// What a name stands for now.
 struct resolution {
-  std::string name;                     ///< as it was found: after the search list, without the trailing dot
-  std::string canonical_name;           ///< the end of the CNAME chain
-  std::vector<lbresolve::endpoint> endpoints;      ///< in the order in which connect would try them; port 0 where none was given
-  std::chrono::seconds ttl{};           ///< the least time any of these answers stays true; 0: just this once
+  std::string name;            ///< as it was found: after the search list, without the trailing dot
+  std::string canonical_name;  ///< the end of the CNAME chain
+  std::vector<lbresolve::endpoint>
+      endpoints;               ///< in the order in which connect would try them; port 0 where none was given
+  std::chrono::seconds ttl{};  ///< the least time any of these answers stays true; 0: just this once
   std::shared_ptr<const trace> story;
 };
 

@@ -27,31 +27,31 @@ struct query_record {
     special,  ///< a name that never goes out (RFC 6761), or a literal
   };
   enum class outcome : std::uint8_t {
-    pending,    ///< no answer by the time the operation ended
-    answered,   ///< records
-    nodata,     ///< the name has none of this type
-    nxdomain,   ///< no such name
-    failed,     ///< the upstream said so (`rcode`), or what it sent cannot be used (`detail`)
-    timed_out,  ///< no answer in time
+    pending,      ///< no answer by the time the operation ended
+    answered,     ///< records
+    nodata,       ///< the name has none of this type
+    nxdomain,     ///< no such name
+    failed,       ///< the upstream said so (`rcode`), or what it sent cannot be used (`detail`)
+    timed_out,    ///< no answer in time
     unreachable,  ///< the transport failed (`code`)
-    abandoned,  ///< another upstream was faster, or a setting had to change (`detail`)
+    abandoned,    ///< another upstream was faster, or a setting had to change (`detail`)
   };
 
-  std::string name;               ///< as asked, without the trailing dot
-  std::uint16_t type = 0;         ///< RR type (RFC 1035 section 3.2.2): 1 A, 28 AAAA, 65 HTTPS
+  std::string name;        ///< as asked, without the trailing dot
+  std::uint16_t type = 0;  ///< RR type (RFC 1035 section 3.2.2): 1 A, 28 AAAA, 65 HTTPS
   source from = source::network;
-  std::string upstream;           ///< "192.0.2.53:53"; empty unless `from` is network
+  std::string upstream;  ///< "192.0.2.53:53"; empty unless `from` is network
   lbresolve::transport over = transport::udp;
   elapsed started{};
-  std::optional<elapsed> ended;   ///< empty while pending
+  std::optional<elapsed> ended;  ///< empty while pending
   outcome ended_as = outcome::pending;
-  int rcode = -1;                 ///< the RCODE, extended by EDNS; -1 where no message came
-  std::error_code code;           ///< the transport's error, where there was one
-  int ede_code = -1;              ///< Extended DNS Error (RFC 8914), -1 for none
-  std::string ede_text;           ///< as sent: hostile text, escape before showing
-  std::uint32_t ttl = 0;          ///< seconds left, where answered
-  std::uint16_t count = 0;        ///< records of this type that can be used
-  std::string detail;             ///< one clause for a person
+  int rcode = -1;           ///< the RCODE, extended by EDNS; -1 where no message came
+  std::error_code code;     ///< the transport's error, where there was one
+  int ede_code = -1;        ///< Extended DNS Error (RFC 8914), -1 for none
+  std::string ede_text;     ///< as sent: hostile text, escape before showing
+  std::uint32_t ttl = 0;    ///< seconds left, where answered
+  std::uint16_t count = 0;  ///< records of this type that can be used
+  std::string detail;       ///< one clause for a person
 };
 
 /// One try of one endpoint.
@@ -72,17 +72,17 @@ struct attempt_record {
   outcome ended_as = outcome::pending;
   stage reached = stage::socket;
   std::error_code code;
-  std::string detail;             ///< one clause: why it was started when it was, or why it was skipped
+  std::string detail;  ///< one clause: why it was started when it was, or why it was skipped
 };
 
 /// What happened, in the order it happened. A plain value.
 struct trace {
   std::string target;
-  std::chrono::system_clock::time_point began;   ///< wall-clock time, for people; every other time counts from it
+  std::chrono::system_clock::time_point began;  ///< wall-clock time, for people; every other time counts from it
   elapsed took{};
   std::vector<query_record> queries;
   std::vector<attempt_record> attempts;
-  std::vector<std::string> notes;                ///< what else mattered: a setting ignored, a file that changed
+  std::vector<std::string> notes;  ///< what else mattered: a setting ignored, a file that changed
 };
 
 const char* to_string(transport t) noexcept;
