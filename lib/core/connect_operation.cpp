@@ -79,7 +79,7 @@ void connect_operation::take_binding(const answer& what, time_point now, random_
     if (best == nullptr || b.priority < best->priority) best = &b;
   }
   if (best == nullptr) {
-    story_->notes.push_back("the HTTPS records name other hosts or keys that are not understood: not used");
+    story_->notes.emplace_back("the HTTPS records name other hosts or keys that are not understood: not used");
     return race_.on_no_candidates(rr_type::https, now);
   }
   std::string alpn;
@@ -125,7 +125,7 @@ void connect_operation::resolve_again(time_point now) {
   if (!std::exchange(from_cache_, false)) return race_.on_nothing_new(now);
   resolved_again_ = true;
   found_.clear();
-  story_->notes.push_back("every cached address failed: asked again");
+  story_->notes.emplace_back("every cached address failed: asked again");
   begin_lookup();
 }
 

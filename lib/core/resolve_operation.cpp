@@ -46,7 +46,7 @@ operation_action resolve_operation::next(time_point now, random_source& random) 
 
 operation_action resolve_operation::finish(time_point now, random_source& random) {
   story_->took = now - start_;
-  if (timed_out_ && first_found_) story_->notes.push_back("the other address family did not answer: not waited for");
+  if (timed_out_ && first_found_) story_->notes.emplace_back("the other address family did not answer: not waited for");
   std::vector<candidate> candidates;
   candidates.reserve(found_.size());
   for (const address& to : found_)
