@@ -51,9 +51,8 @@ class do53::state final : exchange_sink, event_loop::timer_handler, public std::
   std::uint64_t discarded() const noexcept { return udp_.discarded() + tcp_.discarded(); }
 
  private:
-  bool on_reply(std::uint64_t exchange, core::reply_match kind, std::span<const std::uint8_t> bytes) override {
+  void on_reply(std::uint64_t exchange, core::reply_match kind, std::span<const std::uint8_t> bytes) override {
     events_->on_reply(exchange, kind, bytes);
-    return events_ != nullptr;
   }
 
   void on_failure(std::uint64_t exchange, std::error_code code) override {

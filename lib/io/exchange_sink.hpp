@@ -12,9 +12,8 @@ namespace lbresolve::io {
 
 /// As transport_events, for the inside of a query_channel.
 struct exchange_sink {
-  /// Comes from the event loop only. False where the user has destroyed the channel meanwhile: everything is closed,
-  /// and the caller returns at once.
-  virtual bool on_reply(std::uint64_t exchange, core::reply_match kind, std::span<const std::uint8_t> bytes) = 0;
+  /// Comes from the event loop only. The user may destroy the channel in there: then everything is closed after it.
+  virtual void on_reply(std::uint64_t exchange, core::reply_match kind, std::span<const std::uint8_t> bytes) = 0;
 
   /// Can come at any time, inside send() too: it is kept, and told from the event loop.
   virtual void on_failure(std::uint64_t exchange, std::error_code code) = 0;

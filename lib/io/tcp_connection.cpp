@@ -242,17 +242,18 @@ void tcp_connection::read_some() {
     if (left.size() - 2 < length) break;
     const auto message = left.subspan(2, length);
     left = left.subspan(2 + length);
-    if (!on_message(message) || connection != connections_) return;
+    on_message(message);
+    if (connection != connections_) return;  // lost, or closed by the user in there
   }
   bytes.erase(bytes.begin(), bytes.end() - static_cast<std::ptrdiff_t>(left.size()));
   in_ = std::move(bytes);
 }
 
-bool tcp_connection::on_message(std::span<std::uint8_t> bytes) {
+void tcp_connection::on_message(std::span<std::uint8_t> bytes) {
   const auto found = bytes.size() < 2 ? flying_.end() : flying_.find(id_of(bytes));
   if (found == flying_.end()) {
     ++discarded_;
-    return true;
+    return;
   }
   const serial s = found->second;
   entry& e = entries_.at(s);
@@ -261,7 +262,7 @@ bool tcp_connection::on_message(std::span<std::uint8_t> bytes) {
   const auto match = core::match_reply(e.query, bytes);
   if (match == core::reply_match::stranger || (match == core::reply_match::other_case && e.told_other_case)) {
     ++discarded_;
-    return true;
+    return;
   }
   answered_ = true;
   if (match == core::reply_match::other_case) {
@@ -270,7 +271,7 @@ bool tcp_connection::on_message(std::span<std::uint8_t> bytes) {
     release(s);
     settle();
   }
-  return sink_.on_reply(exchange, match, bytes);
+  sink_.on_reply(exchange, match, bytes);
 }
 
 /// Our side of it is over.

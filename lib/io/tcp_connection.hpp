@@ -62,7 +62,7 @@ class tcp_connection final : ares_channel::sockets, event_loop::watcher, event_l
   void observe(std::span<const std::uint8_t> written);
   void on_written(std::uint16_t id);
   void read_some();
-  bool on_message(std::span<std::uint8_t> bytes);
+  void on_message(std::span<std::uint8_t> bytes);
   void forget(serial s);
   void release(serial s);
   void settle();

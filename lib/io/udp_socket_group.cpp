@@ -156,7 +156,7 @@ void udp_socket_group::on_readable(slot& s) {
     } else {
       finish(s);
     }
-    if (!sink_.on_reply(exchange, match, bytes)) return;
+    sink_.on_reply(exchange, match, bytes);
   }
 }
 

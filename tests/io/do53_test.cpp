@@ -285,6 +285,20 @@ TEST_CASE("SEC-06: what is not the answer is discarded, and the true answer 50 m
   }
 }
 
+TEST_CASE("SEC-06: an answer right behind a forgery is found, when both had come before anyone looked") {
+  fake_dns_server server([](const request& r) -> replies {
+    auto forged = answer_to(r.query, one_address);
+    forged[1] ^= 1;
+    return {{.bytes = forged}, {.bytes = forged}, {.bytes = answer_to(r.query, one_address)}};
+  });
+  client c(server.where());
+  c.send(1, make_query(1));
+  std::this_thread::sleep_for(50ms);
+  REQUIRE(c.run_until_events(1));
+  CHECK(c.events[0].kind == reply_match::reply);
+  CHECK(c.channel->discarded() == 2);
+}
+
 TEST_CASE("SEC-06: one malformed reply is told of its own query, and the 99 others in flight go on") {
   // c-ares 1.34 fails all of them when its parser dislikes one.
   for (const auto over : {transport::udp, transport::tcp}) {
@@ -729,6 +743,20 @@ TEST_CASE("descriptors are as many as before after 10,000 queries") {
     CHECK(descriptor_count() == before);
   }
   CHECK(descriptor_count() == outside);
+}
+
+TEST_CASE("an exchange abandoned before its query could go out holds the connection no longer than the others") {
+  fake_dns_server server(answer);
+  client c(server.where());
+  c.channel = std::make_unique<do53>(*c.loop, c.random, server.where(), c, do53::settings{.tcp_idle_time = 50ms});
+  const auto before = descriptor_count();
+  c.send(1, make_query(1), transport::tcp);
+  c.send(2, make_query(2), transport::tcp);
+  c.abandon(1);
+  REQUIRE(c.run_until_events(1));
+  CHECK(c.events[0].exchange == 2);
+  CHECK(c.run_until([&] { return c.channel->discarded() == 1; }));  // the server has answered both
+  CHECK(c.run_until([&] { return descriptor_count() == before; }));
 }
 
 TEST_CASE("100,000 abandoned queries leave neither descriptors nor memory behind") {
