@@ -99,7 +99,7 @@ TEST_CASE("DNS-15: a subnet is an address and a prefix length with zero host bit
   CHECK(client_subnet::parse("0.0.0.0/0")->prefix_length == 0);
 }
 
-TEST_CASE("DNS-16: padding is the last option and brings the whole message to a multiple (RFC 8467 section 4.1)") {
+TEST_CASE("part of DNS-16: padding is the last option and makes the message a multiple (RFC 8467 section 4.1)") {
   std::string name = "a";
   for (int length = 1; length <= 200; ++length) {
     CAPTURE(length);

@@ -32,7 +32,7 @@ bool is_malformed(const octets& rdata) {
 
 const octets h2{2, 'h', '2'};
 
-TEST_CASE("SEL-07: target, priority, port, ALPN and hints are read") {
+TEST_CASE("part of SEL-07: target, priority, port, ALPN and hints are read") {
   const auto binding = read(service_binding_data(16, labels("svc.example.net")));
   CHECK(binding.priority == 16);
   CHECK_FALSE(binding.is_alias());
@@ -46,7 +46,7 @@ TEST_CASE("SEL-07: target, priority, port, ALPN and hints are read") {
   CHECK_FALSE(read(service({})).port);
 }
 
-TEST_CASE("SEL-07: an alias is its target alone (RFC 9460 section 2.4.2: \"Recipients MUST ignore any SvcParams\")") {
+TEST_CASE("part of SEL-07: an alias is its target alone (RFC 9460 2.4.2: \"MUST ignore any SvcParams\")") {
   const auto alias = read(u16(0) + labels("pool.example.net") + param(3, u16(8443)) + octets{9});
   CHECK(alias.is_alias());
   CHECK(alias.target.to_text() == "pool.example.net");
@@ -54,7 +54,7 @@ TEST_CASE("SEL-07: an alias is its target alone (RFC 9460 section 2.4.2: \"Recip
   CHECK(alias.usable);
 }
 
-TEST_CASE("SEL-07: a mandatory key that is not understood makes the record unusable, not malformed") {
+TEST_CASE("part of SEL-07: a mandatory key that is not understood makes it unusable, not malformed") {
   CHECK(read(service(param(0, u16(1) + u16(3)) + param(1, h2) + param(3, u16(443)))).usable);
   CHECK_FALSE(read(service(param(0, u16(5)) + param(5, octets{1, 2}))).usable);  // ech
   CHECK_FALSE(read(service(param(0, u16(1) + u16(667)) + param(1, h2) + param(667, {}))).usable);
@@ -62,7 +62,7 @@ TEST_CASE("SEL-07: a mandatory key that is not understood makes the record unusa
   CHECK(read(service(param(667, octets(300, 7)))).usable);
 }
 
-TEST_CASE("SEL-07: a record that contradicts itself is unusable: a mandatory key that is absent, no ALPN at all") {
+TEST_CASE("part of SEL-07: a contradictory record is unusable: a mandatory key that is absent, no ALPN at all") {
   CHECK_FALSE(read(service(param(0, u16(3)))).usable);
   CHECK_FALSE(read(service(param(0, u16(3)) + param(4, address_data("192.0.2.1")))).usable);
   CHECK_FALSE(read(service(param(2, {}))).usable);

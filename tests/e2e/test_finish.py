@@ -83,7 +83,8 @@ def test_thousands_of_connects_leave_no_descriptor_behind(lab, backend, unbound,
     assert process.wait(60) == 0, "".join(output)
     wait_until(lambda: accepted() >= count, what="the last connect at the server")
     print(f"at most {early} descriptors in the first quarter, {late} in the last")
-    assert 0 < late <= early + 1, "a leak would have shown thousands"
+    # How many sockets of one batch were seen open together is chance; two a connect are the most there can be.
+    assert 0 < late <= early + 2 * parallel, "a leak would have shown thousands"
 
 
 def _drain(process):

@@ -272,7 +272,7 @@ TEST_CASE("a completion never runs inside the call that started it") {
   CHECK(called == 2);
 }
 
-TEST_CASE("USE-09: fd() is readable when process() has work, timers included") {
+TEST_CASE("part of USE-09: fd() is readable when process() has work, timers included") {
   fake_dns_server dns(silent());
   auto made = resolver::create(asking(dns, loop::caller));
   resolver& r = made.value();

@@ -89,7 +89,7 @@ std::uint64_t drawn_in_child(system_random& random, Fork fork_now) {
   return word;
 }
 
-TEST_CASE("USE-06: a forked child does not repeat its parent's bits, however it was forked") {
+TEST_CASE("part of USE-06: a forked child does not repeat its parent's bits, however it was forked") {
   system_random random;
   random.next();  // so that there is something buffered
   const auto forked = drawn_in_child(random, [] { return ::fork(); });
