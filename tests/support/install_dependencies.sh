@@ -32,7 +32,7 @@ This script knows Debian (12 and newer) and Ubuntu (22.04 and newer) only. Elsew
 LBRESOLVE_SKIP_INSTALL=1:
   build  make, cmake >= 3.22, ninja, a C++20 compiler, pkg-config, c-ares >= 1.18.1, OpenSSL >= 3.0, Boost >= 1.74
          (headers), CLI11 >= 2.1, fmt >= 8, nlohmann/json >= 3.10
-  test   doctest >= 2.4.9, Python 3 with pytest, unbound, nftables, iproute2, binutils, patch
+  test   doctest >= 2.4, Python 3 with pytest, unbound, nftables, iproute2, binutils, patch
   Fedora  dnf install make cmake ninja-build gcc-c++ pkgconf c-ares-devel openssl-devel boost-devel cli11-devel
           fmt-devel json-devel doctest-devel python3-pytest unbound nftables iproute binutils patch
   Arch    pacman -S make cmake ninja gcc pkgconf c-ares openssl boost cli11 fmt nlohmann-json doctest python-pytest
