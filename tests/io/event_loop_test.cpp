@@ -111,6 +111,19 @@ TEST_CASE("a hang-up counts as readable, and as writable where that is watched")
   CHECK(writable);
 }
 
+TEST_CASE("an error alone counts as readable") {
+  const auto loop = make_loop();
+  std::array<int, 2> fds{};
+  REQUIRE(::pipe(fds.data()) == 0);
+  const unique_fd write_end(fds[1]);
+  ::close(fds[0]);  // the write end now reports EPOLLERR, and nothing to read
+  bool readable = false;
+  on_fd w([&](bool r, bool) { readable = r; });
+  REQUIRE_FALSE(loop->watch(write_end.get(), true, false, w));
+  loop->run_once(duration::zero());
+  CHECK(readable);
+}
+
 TEST_CASE("what is watched can change, and unwatching twice does no harm") {
   const auto loop = make_loop();
   const pipe_pair pipe;
@@ -226,7 +239,7 @@ TEST_CASE("a timer wakes a loop that waits for ever, also after more than a seco
     const int before = fired;
     while (fired == before && now() < start + 5s) loop->run_once(std::nullopt);
     CHECK(now() >= due);
-    CHECK(now() < due + 200ms);
+    CHECK(now() < due + 1s);
   }
   CHECK(fired == 2);
 }
@@ -355,7 +368,7 @@ TEST_CASE("what was posted and never run is destroyed with the loop") {
   CHECK(alive.use_count() == 1);
 }
 
-TEST_CASE("USE-09: the one descriptor is readable for data, for posts and for timers, and not without work") {
+TEST_CASE("part of USE-09: the one descriptor is readable for data, for posts and for timers, and not without work") {
   const auto loop = make_loop();
   const int fd = loop->fd();
   CHECK_FALSE(is_readable(fd));
@@ -385,7 +398,7 @@ TEST_CASE("USE-09: the one descriptor is readable for data, for posts and for ti
   CHECK_FALSE(is_readable(fd));
 }
 
-TEST_CASE("USE-09: a timer set before the descriptor was asked for, or while the loop runs, wakes it too") {
+TEST_CASE("part of USE-09: a timer set before the descriptor was asked for, or while the loop runs, wakes it too") {
   const auto loop = make_loop();
   int fired = 0;
   on_time handler([&] { ++fired; });
@@ -416,7 +429,7 @@ TEST_CASE("a wait is over when its time is, and not before") {
   loop->run_once(core::duration(15ms));
   const auto took = now() - start;
   CHECK(took >= 15ms);
-  CHECK(took < 500ms);
+  CHECK(took < 2s);
 }
 
 }  // namespace
