@@ -44,6 +44,7 @@ ALLOWED_SYMBOLS = re.compile(
       | __cxa_\w+ | __gxx_personality_v0 | _Unwind_Resume | __dso_handle | __stack_chk_fail | _GLOBAL_OFFSET_TABLE_
       | __tls_get_addr | __libc_single_threaded      # shared_ptr looks whether there are threads at all
       | (__)?(mem(cpy|move|set|cmp|chr)|str(len|cmp|ncmp|chr))(_chk)? | v?snprintf
+      | bcmp                                         # clang's memcmp where only equality matters
       | (exp|exp2|log|log2|log1p|expm1|pow|sqrt|floor|ceil|round|lround|llround|fmod|ldexp|hypot)f?
       | __(asan|ubsan|tsan|sanitizer)_\w+ | __sanitizer\w+
     )$""",
