@@ -5,8 +5,10 @@
 #include <lbresolve/lbresolve.hpp>
 
 #include <doctest/doctest.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -57,6 +59,37 @@ options asking(const fake_dns_server& server, loop how = loop::own_thread) {
 std::string target_of(const std::string& name, const listener& l) {
   return name + ":" + std::to_string(l.where().port);
 }
+
+/// Listens on 127.0.0.1 with its queue full and never accepts: what connects to it hangs.
+class mute_listener {
+ public:
+  mute_listener() : listening_(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    socklen_t size = sizeof at;
+    ::bind(listening_, reinterpret_cast<sockaddr*>(&at), size);
+    ::listen(listening_, 0);
+    ::getsockname(listening_, reinterpret_cast<sockaddr*>(&at), &size);
+    port_ = ntohs(at.sin_port);
+    for (int& fd : waiting_) {
+      fd = ::socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+      ::connect(fd, reinterpret_cast<const sockaddr*>(&at), size);
+    }
+  }
+  ~mute_listener() {
+    for (const int fd : waiting_) ::close(fd);
+    ::close(listening_);
+  }
+  mute_listener(const mute_listener&) = delete;
+  mute_listener& operator=(const mute_listener&) = delete;
+  std::uint16_t port() const { return port_; }
+
+ private:
+  int listening_;
+  int waiting_[4] = {-1, -1, -1, -1};
+  std::uint16_t port_ = 0;
+};
 
 /// Closes with a reset: ten thousand connects leave no ten thousand sockets in TIME_WAIT.
 std::error_code reset_on_close(int fd, const endpoint&) {
@@ -180,16 +213,24 @@ TEST_CASE("HE-54: a cancelled connect never calls back and leaves nothing open")
 }
 
 TEST_CASE("HE-54: destroying the resolver ends a blocking connect as cancelled within 100 ms") {
-  fake_dns_server dns(silent());
+  fake_dns_server dns(always({"127.0.0.1"}));
+  const mute_listener mute;
   auto r = std::make_unique<resolver>(resolver::create(asking(dns)).value());
   std::optional<error> failed;
   steady::time_point ended;
-  std::thread blocked([&] {
-    auto c = r->connect("example.test:80");
+  std::atomic<bool> racing{false};
+  connect_options o;
+  o.hook = [&racing](int, const endpoint&) {
+    racing = true;
+    return std::error_code();
+  };
+  const std::string target = "example.test:" + std::to_string(mute.port());
+  std::thread blocked([&, &call = *r] {
+    auto c = call.connect(target, o);
     ended = steady::now();
     if (!c) failed = c.error();
   });
-  while (dns.request_count() < 1) std::this_thread::sleep_for(1ms);
+  while (!racing) std::this_thread::sleep_for(1ms);
   const auto start = steady::now();
   r.reset();
   blocked.join();
