@@ -60,13 +60,14 @@ void pin_to(unsigned core) {
     sockaddr_in from{};
     socklen_t size = sizeof(from);
     const auto got = ::recvfrom(fd, buffer.data(), buffer.size(), 0, reinterpret_cast<sockaddr*>(&from), &size);
-    constexpr std::size_t opt = 11;
     constexpr std::array<std::uint8_t, 16> record{0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 127, 0, 0, 1};
-    if (got < 12 + 5 + 11) continue;
+    if (got < 12 + 5) continue;
     buffer[2] |= 0x80;
     buffer[7] = 1;
     buffer[11] = 0;
-    const std::size_t end = static_cast<std::size_t>(got) - opt;
+    std::size_t end = 12;  // whatever OPT follows the question is cut off: c-ares 1.34 puts a COOKIE in it
+    while (buffer[end] != 0) end += buffer[end] + std::size_t{1};
+    end += 5;
     std::copy(record.begin(), record.end(), buffer.begin() + static_cast<std::ptrdiff_t>(end));
     ::sendto(fd, buffer.data(), end + record.size(), 0, reinterpret_cast<sockaddr*>(&from), size);
   }
