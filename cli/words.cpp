@@ -69,7 +69,7 @@ std::string why(const std::error_code& code) {
       {std::errc::network_down, "network down"},
       {std::errc::timed_out, "no answer"},
       {std::errc::connection_reset, "reset"},
-      {std::errc::permission_denied, "forbidden on this host"},
+      {std::errc::permission_denied, "forbidden by a firewall or this host"},
       {std::errc::operation_not_permitted, "forbidden on this host"},
       {std::errc::address_not_available, "no local address to send from"},
       {std::errc::too_many_files_open, "out of descriptors"},
