@@ -318,10 +318,10 @@ TEST_CASE("part of USE-09: fd() is readable when process() has work, timers incl
   auto made = resolver::create(asking(dns, loop::caller));
   resolver& r = made.value();
   std::optional<error> failed;
+  const auto start = steady::now();
   r.async_resolve("example.test", {.timeout = 100ms}, [&failed](result<resolution> x) {
     if (!x) failed = x.error();
   });
-  const auto start = steady::now();
   while (!failed && steady::now() - start < 5s) {
     pollfd p{r.fd(), POLLIN, 0};
     REQUIRE(::poll(&p, 1, 5000) == 1);
