@@ -41,7 +41,8 @@ using connect_callback = std::function<void(result<connection>)>;
 /// Thread-safety: every member function may be called from any thread at any time, also from inside callbacks.
 /// Callbacks run on the resolver's own thread (`loop::own_thread`), or inside process() (`loop::caller`); never inside
 /// the call that started them, at most once, and not after a cancel() that returned true. An exception thrown by a
-/// callback ends the process: catch it inside.
+/// callback ends the process: catch it inside. A blocking call inside a callback gives errc::unsupported where it would
+/// have to wait for an upstream; a call whose thread cannot be started gives a null operation, and no callback.
 /// Destroying the resolver cancels what is under way: those callbacks are dropped, blocking calls return
 /// errc::cancelled. It may be destroyed inside a callback.
 class resolver {
