@@ -1,3 +1,4 @@
+#include <lbresolve/health.hpp>
 #include <lbresolve/trace.hpp>
 
 namespace lbresolve {
@@ -84,6 +85,24 @@ const char* to_string(attempt_record::stage s) noexcept {
       return "connect";
     case tls:
       return "tls";
+  }
+  return "?";
+}
+
+const char* to_string(endpoint_state s) noexcept {
+  switch (s) {
+    case endpoint_state::unknown:
+      return "unknown";
+    case endpoint_state::healthy:
+      return "healthy";
+    case endpoint_state::ramping:
+      return "ramping";
+    case endpoint_state::suspect:
+      return "suspect";
+    case endpoint_state::half_open:
+      return "half open";
+    case endpoint_state::ejected:
+      return "ejected";
   }
   return "?";
 }
