@@ -20,9 +20,9 @@ namespace {
 /// CLI11, and @server may stand anywhere.
 struct raw_arguments {
   bool help = false, version = false, v4 = false, v6 = false;
-  bool no_cache = false, no_search = false, https = false, trace = false;
-  std::string timeout, attempt_delay, policy, count, parallel, source, interface, subnet, resolv_conf, hosts, format,
-      color;
+  bool no_cache = false, no_search = false, no_probes = false, https = false, trace = false;
+  std::string timeout, attempt_delay, policy, mode, interval, count, parallel, source, interface, subnet, resolv_conf,
+      hosts, format, color;
   /// With the number of words before it, for its place among the @servers.
   std::vector<std::pair<std::size_t, std::string>> servers;
 };
@@ -36,11 +36,14 @@ void declare(CLI::App& app, raw_arguments& raw) {
   app.add_flag("-6", raw.v6);
   app.add_flag("--no-cache", raw.no_cache);
   app.add_flag("--no-search", raw.no_search);
+  app.add_flag("--no-probes", raw.no_probes);
   app.add_flag("--https", raw.https);
   app.add_flag("--trace", raw.trace);
-  const std::array<std::pair<const char*, std::string*>, 12> values{{{"--timeout", &raw.timeout},
+  const std::array<std::pair<const char*, std::string*>, 14> values{{{"--timeout", &raw.timeout},
                                                                      {"--attempt-delay", &raw.attempt_delay},
                                                                      {"--policy", &raw.policy},
+                                                                     {"--mode", &raw.mode},
+                                                                     {"--interval", &raw.interval},
                                                                      {"--count", &raw.count},
                                                                      {"--parallel", &raw.parallel},
                                                                      {"--source", &raw.source},
@@ -119,8 +122,19 @@ void read_values(reader& in, const raw_arguments& raw, arguments& out) {
   in.duration("--attempt-delay", raw.attempt_delay, std::chrono::milliseconds(1), out.attempt_delay);
   in.number("--count", raw.count, 1'000'000, [&](int n) { out.count = n; });
   in.number("--parallel", raw.parallel, 1'000, [&](int n) { out.parallel = n; });
-  in.word<lbresolve::policy, 2>("--policy", raw.policy, {{{"in_order", policy::in_order}, {"random", policy::random}}},
+  in.word<lbresolve::policy, 6>("--policy", raw.policy,
+                                {{{"balanced", policy::balanced},
+                                  {"fastest", policy::fastest},
+                                  {"round_robin", policy::round_robin},
+                                  {"random", policy::random},
+                                  {"hash", policy::hash},
+                                  {"in_order", policy::in_order}}},
                                 [&](policy p) { out.policy = p; });
+  in.word<selection_mode, 3>(
+      "--mode", raw.mode,
+      {{{"hybrid", selection_mode::hybrid}, {"client", selection_mode::client}, {"server", selection_mode::server}}},
+      [&](selection_mode m) { out.mode = m; });
+  in.duration("--interval", raw.interval, std::chrono::seconds(1), out.interval);
   in.word<output_format, 3>(
       "--format", raw.format,
       {{{"table", output_format::table}, {"short", output_format::short_text}, {"json", output_format::json}}},
@@ -145,6 +159,7 @@ void read_values(reader& in, const raw_arguments& raw, arguments& out) {
   if (raw.v6) out.families = families::ipv6_only;
   out.no_cache = raw.no_cache;
   out.no_search = raw.no_search;
+  out.no_probes = raw.no_probes;
   out.https = raw.https;
   out.trace = raw.trace;
 }
@@ -183,6 +198,7 @@ void check_together(reader& in, const arguments& out) {
     if (!connecting && in.given(option)) in.complain(fmt::format("{} is for connect, not for resolve", option));
   }
   if (out.parallel > 1 && !out.count) in.complain("--parallel needs --count");
+  if (out.interval && !out.count) in.complain("--interval needs --count");
 }
 
 /// CLI11 writes "--timeout: 1 required TEXT missing" or "Could not convert: --trace = x": all that is needed of it is
@@ -242,7 +258,9 @@ std::variant<arguments, usage_error> parse_arguments(std::span<const char* const
 options arguments::resolver_options() const {
   options o;
   o.servers = servers;
-  if (policy) o.policy = *policy;
+  if (policy) o.selection.policy = *policy;
+  if (mode) o.selection.mode = *mode;
+  o.selection.probing = !no_probes;
   if (families) o.families = *families;
   if (attempt_delay) o.racing.attempt_delay = *attempt_delay;
   // The lookup's own deadline comes first, so that running out of time is that, and not a failure of the servers.

@@ -7,9 +7,18 @@
 
 namespace lbresolve::core {
 
+namespace {
+
+connect_request in_turn(connect_request r, time_point now) {
+  if (r.racing.policy == policy::round_robin) r.racing.turn = r.memory.take_turn(now);
+  return r;
+}
+
+}  // namespace
+
 connect_operation::connect_operation(connect_request request, std::shared_ptr<const system_settings> system,
                                      time_point now)
-    : request_(std::move(request)),
+    : request_(in_turn(std::move(request), now)),
       system_(std::move(system)),
       start_(now),
       race_(request_.racing, now),
@@ -28,12 +37,19 @@ void connect_operation::begin_lookup() {
 
 operation_action connect_operation::next(time_point now, random_source& random) {
   using step = operation_action::kind;
+  request_.memory.tell(random);
   for (;;) {
     const lookup::action found = lookup_->next();
-    if (found.is == lookup::action::kind::ask)
-      return {.is = step::ask, .fresh = resolved_again_ || !request_.use_cache, .asked = *found.asked};
+    if (found.is == lookup::action::kind::ask) {
+      const bool again = asking_ == asking_again::past_the_cache;
+      return {.is = step::ask,
+              .fresh = again || !request_.use_cache,
+              .elsewhere = again,
+              .join = asking_ == asking_again::joined,
+              .asked = *found.asked};
+    }
     if (found.is == lookup::action::kind::found) {
-      feed(found.type, *found.what, now, random);
+      feed(found, now, random);
       continue;
     }
     if (found.is == lookup::action::kind::none) {
@@ -43,8 +59,10 @@ operation_action connect_operation::next(time_point now, random_source& random) 
     const race::action a = race_.next(now);
     switch (a.what) {
       case race::action::kind::start:
+        request_.memory.on_started(a.attempt, a.to, a.patience, now);
         return {.is = step::open, .attempt = a.attempt, .to = a.to};
       case race::action::kind::close:
+        request_.memory.on_closed(a.attempt, now);
         return {.is = step::close, .attempt = a.attempt};
       case race::action::kind::wait:
         return {.is = step::wait, .until = a.until};
@@ -59,14 +77,18 @@ operation_action connect_operation::next(time_point now, random_source& random) 
         break;
     }
     story_->took = now - start_;
+    request_.memory.tell(random);
+    request_.memory.on_end(now);
     return {.is = step::done};
   }
 }
 
-void connect_operation::feed(rr_type type, const answer& what, time_point now, random_source& random) {
-  if (type == rr_type::https) return take_binding(what, now, random);
-  found_.emplace_back(type, what.addresses);
-  offer(type, now, random);
+void connect_operation::feed(const lookup::action& found, time_point now, random_source& random) {
+  const answer& what = *found.what;
+  if (found.type == rr_type::https) return take_binding(what, now, random);
+  const duration ttl = found.expires == never ? duration::zero() : std::chrono::seconds{what.ttl};
+  found_.push_back({found.type, what.addresses, found.expires == never ? start_ : found.expires - ttl, ttl});
+  offer(found.type, now, random);
 }
 
 // The record with the lowest priority that this client understands (RFC 9460 section 3). Its port holds for the
@@ -87,22 +109,42 @@ void connect_operation::take_binding(const answer& what, time_point now, random_
   if (!alpn.empty()) story_->notes.push_back("HTTPS record: alpn " + alpn);
   bound_port_ = best->port;
   if (bound_port_)
-    for (const auto& [type, addresses] : found_) offer(type, now, random);
+    for (std::size_t i = 0; i < found_.size(); ++i) offer(found_[i].type, now, random);
   std::vector<candidate> hints;
   for (const address& hint : best->hints) {
     const rr_type type = hint.is_v4() ? rr_type::a : rr_type::aaaa;
     const auto& wanted = lookup_->types();
     if (std::find(wanted.begin(), wanted.end(), type) != wanted.end()) hints.push_back(make_candidate(hint, true));
   }
-  race_.on_candidates(rr_type::https, std::move(hints), now, random);
+  race_.on_candidates(rr_type::https, with_knowledge(std::move(hints), now, random), now, random);
 }
 
 void connect_operation::offer(rr_type type, time_point now, random_source& random) {
-  const auto at = std::find_if(found_.rbegin(), found_.rend(), [&](const auto& f) { return f.first == type; });
+  const auto at = std::find_if(found_.rbegin(), found_.rend(), [&](const addresses& f) { return f.type == type; });
   std::vector<candidate> candidates;
-  candidates.reserve(at->second.size());
-  for (const address& to : at->second) candidates.push_back(make_candidate(to, false));
-  race_.on_candidates(type, std::move(candidates), now, random);
+  candidates.reserve(at->all.size());
+  for (const address& to : at->all) candidates.push_back(make_candidate(to, false));
+  for (const member& m : request_.memory.kept_besides(type, candidates, at->fetched, at->ttl, now))
+    candidates.push_back(make_candidate(m.at.address, false));
+  race_.on_candidates(type, with_knowledge(std::move(candidates), now, random), now, random);
+}
+
+std::vector<candidate> connect_operation::with_knowledge(std::vector<candidate> found, time_point now,
+                                                         random_source& random) {
+  if (request_.memory.look_up(found, now, random) && !std::exchange(panic_, true))
+    story_->notes.emplace_back("most addresses fail and none succeeds: suspecting the local network, ejecting nobody");
+  return found;
+}
+
+void connect_operation::on_connected(std::size_t attempt, time_point now) {
+  race_.on_connected(attempt, now);
+  request_.memory.on_connected(attempt, now);
+}
+
+void connect_operation::on_failed(std::size_t attempt, std::error_code code, attempt_record::stage stage,
+                                  time_point now) {
+  race_.on_failed(attempt, code, stage, now);
+  request_.memory.on_failed(attempt, code, now);
 }
 
 candidate connect_operation::make_candidate(const address& to, bool hint) const {
@@ -123,9 +165,11 @@ candidate connect_operation::make_candidate(const address& to, bool hint) const 
 void connect_operation::resolve_again(time_point now) {
   for (const rr_type type : lookup_->types()) distrusted_.push_back({lookup_->current_name(), type});
   if (!std::exchange(from_cache_, false)) return race_.on_nothing_new(now);
-  resolved_again_ = true;
+  asking_ = request_.memory.may_ask_again(now) ? asking_again::past_the_cache : asking_again::joined;
   found_.clear();
-  story_->notes.emplace_back("every cached address failed: asked again");
+  story_->notes.emplace_back(asking_ == asking_again::past_the_cache
+                                 ? "every cached address failed: asked again"
+                                 : "every cached address failed; asked again a moment ago");
   begin_lookup();
 }
 

@@ -8,6 +8,7 @@
 #include "core/lookup.hpp"
 #include "core/operation.hpp"
 #include "core/race.hpp"
+#include "core/race_memory.hpp"
 
 #include <lbresolve/error.hpp>
 #include <lbresolve/trace.hpp>
@@ -25,6 +26,7 @@ struct connect_request {
   race_settings racing;
   bool use_cache = true;
   std::optional<address> source_address;
+  race_memory memory;                           ///< of the target; by default nothing is remembered
   source_lookup source_of;                      ///< required
   std::chrono::system_clock::time_point began;  ///< for people
 };
@@ -37,14 +39,13 @@ class connect_operation final : public operation {
   operation_action next(time_point now, random_source& random) override;
   void on_answer(const question& q, const delivery& d, time_point now) override;
   void on_unanswered(const query& q, time_point now) override;
-  void on_connected(std::size_t attempt, time_point now) override { race_.on_connected(attempt, now); }
-  void on_failed(std::size_t attempt, std::error_code code, attempt_record::stage stage, time_point now) override {
-    race_.on_failed(attempt, code, stage, now);
-  }
+  void on_connected(std::size_t attempt, time_point now) override;
+  void on_failed(std::size_t attempt, std::error_code code, attempt_record::stage stage, time_point now) override;
   void cancel(time_point now) override { race_.cancel(now); }
   std::optional<std::size_t> winner() const override { return winner_; }
   std::vector<question> pending() const override { return lookup_->pending(); }
   std::vector<question> distrusted() const override { return distrusted_; }
+  bool only_joins() const override { return asking_ == asking_again::joined; }
 
   /// Why it failed, as a code.
   const std::error_code& code() const noexcept { return code_; }
@@ -55,9 +56,10 @@ class connect_operation final : public operation {
 
  private:
   void begin_lookup();
-  void feed(rr_type type, const answer& what, time_point now, random_source& random);
+  void feed(const lookup::action& found, time_point now, random_source& random);
   void take_binding(const answer& what, time_point now, random_source& random);
   void offer(rr_type type, time_point now, random_source& random);
+  std::vector<candidate> with_knowledge(std::vector<candidate> found, time_point now, random_source& random);
   candidate make_candidate(const address& to, bool hint) const;
   void resolve_again(time_point now);
   std::string sentence() const;
@@ -67,10 +69,19 @@ class connect_operation final : public operation {
   time_point start_;
   std::unique_ptr<lookup> lookup_;
   race race_;
-  std::vector<std::pair<rr_type, std::vector<address>>> found_;
+  /// Addresses of one type, and from when to when they are true.
+  struct addresses {
+    rr_type type = rr_type::a;
+    std::vector<address> all;
+    time_point fetched{};
+    duration ttl{};
+  };
+  std::vector<addresses> found_;
   std::optional<std::uint16_t> bound_port_;  // from an HTTPS record
   bool from_cache_ = false;                  // some answer was not fresh
-  bool resolved_again_ = false;
+  enum class asking_again : std::uint8_t { no, past_the_cache, joined };
+  asking_again asking_ = asking_again::no;
+  bool panic_ = false;  // noted
   std::vector<question> distrusted_;
   std::optional<std::size_t> winner_;
   std::error_code code_;

@@ -24,7 +24,8 @@ class dns_client {
   void use(std::shared_ptr<upstreams> servers, query_rules rules);
 
   /// Joins the query for `q`, or begins one.
-  void ask(const question& q, std::uint64_t operation, time_point now);
+  /// @param elsewhere a new query asks the usual upstream last: it may repeat what it has in its cache
+  void ask(const question& q, std::uint64_t operation, time_point now, bool elsewhere = false);
 
   /// `operation` waits no longer. A query nobody waits for ends by `grace` at the latest.
   void forget(const question& q, std::uint64_t operation, time_point grace);

@@ -176,6 +176,8 @@ health_view endpoint_health::view(time_point now, const health_rules& rules) con
   } else if (last_success_ != time_point::min() || v.measured) {
     v.state = endpoint_state::healthy;
   }
+  const bool in_doubt = v.state == endpoint_state::suspect || v.state == endpoint_state::half_open;
+  v.overdue = in_doubt && in_flight_ == 0 && since(last_failure_, now) >= rules.overdue;
   return v;
 }
 

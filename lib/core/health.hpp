@@ -26,6 +26,7 @@ struct health_rules {
   duration forgive_every = std::chrono::seconds{30};  ///< of health takes one doubling back
   duration ramp = std::chrono::seconds{10};           ///< from an ejection back to the full share
   double ramp_least = 0.1;
+  duration overdue = std::chrono::seconds{30};  ///< what failed so long ago is tried beside a connect
 };
 
 /// An endpoint at one moment, as a value: what decisions are made from.
@@ -33,6 +34,7 @@ struct health_view {
   endpoint_state state = endpoint_state::unknown;
   bool measured = false;  ///< srtt, rttvar and age mean something
   bool demoted = false;   ///< its family does not work for this name, or on this network
+  bool overdue = false;   ///< it failed, and nothing has been tried there for a while
   duration srtt{};
   duration rttvar{};
   duration age{};        ///< of srtt

@@ -87,7 +87,7 @@ void lookup::begin_name() {
 
 lookup::action lookup::next() {
   for (slot& s : slots_)
-    if (!std::exchange(s.sent, true)) return {action::kind::ask, s.type, &s.asked, nullptr};
+    if (!std::exchange(s.sent, true)) return {action::kind::ask, s.type, &s.asked, nullptr, never};
   if (should_try_next_name()) {
     ++position_;
     begin_name();
@@ -99,7 +99,7 @@ lookup::action lookup::next() {
     // "None" of one name is not yet "none": until a sibling type is found, or all have answered, another may follow.
     if (!found && !found_any() && !addresses_answered()) continue;
     s.reported = true;
-    return {found ? action::kind::found : action::kind::none, s.type, &s.asked, s.got};
+    return {found ? action::kind::found : action::kind::none, s.type, &s.asked, s.got, s.expires};
   }
   const bool done = std::all_of(slots_.begin(), slots_.end(), [](const slot& s) { return s.reported; });
   return {.is = done ? action::kind::done : action::kind::wait};

@@ -51,6 +51,7 @@ class lookup {
     rr_type type = rr_type::a;
     const question* asked = nullptr;  ///< lives as long as the lookup
     std::shared_ptr<const answer> what;
+    time_point expires = never;  ///< found: when it stops being true
   };
   /// Exactly one action. Repeat until it is wait or done.
   action next();

@@ -25,14 +25,16 @@ using source_lookup = std::function<std::optional<address>(const address& to)>;
 
 struct operation_action {
   enum class kind : std::uint8_t {
-    ask,    ///< `asked`, from the cache unless `fresh`
+    ask,    ///< `asked`, from the cache where nothing else is said
     open,   ///< start connecting `attempt` to `to`
     close,  ///< close the socket of `attempt`
     wait,   ///< nothing before `until` but what it is told
     done,   ///< it has its outcome
   };
   kind is = kind::wait;
-  bool fresh = false;
+  bool fresh = false;      ///< past the cache
+  bool elsewhere = false;  ///< fresh, and of another upstream first: the usual one may repeat its own cache
+  bool join = false;       ///< the query under way for it, if there is one, before the cache
   question asked;
   std::size_t attempt = 0;
   endpoint to;
@@ -66,6 +68,8 @@ class operation {
   virtual std::optional<std::size_t> winner() const = 0;
   /// Questions asked and not answered.
   virtual std::vector<question> pending() const = 0;
+  /// What is pending is to be joined or taken from the cache, and no reason to begin a query.
+  virtual bool only_joins() const { return false; }
   /// Questions whose answers led nowhere: ask again before they are used once more (HE-59).
   virtual std::vector<question> distrusted() const = 0;
 };

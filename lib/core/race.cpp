@@ -8,6 +8,10 @@
 //     since that start (RFC 8305 section 5). A failure is not used up when there is nothing to start: what arrives
 //     next starts at once;
 //   - with the most attempts open that may be: not before the oldest has had its time; it is closed to make room.
+//
+// A companion is an endpoint that failed a while ago and that nobody has looked at since. It is tried beside the first
+// attempt, once in a race, so that its return is noticed at no cost to the user: it delays nobody, and its failure
+// starts nobody.
 #include "core/race.hpp"
 
 #include <lbresolve/error.hpp>
@@ -24,6 +28,10 @@ using outcome = attempt_record::outcome;
 
 /// RFC 8305 section 5: "The Connection Attempt Delay MUST have a lower bound ... minimum of 10 milliseconds".
 constexpr duration shortest_attempt_delay = std::chrono::milliseconds{10};
+/// Section 5 again, for delays that follow a measured round trip: "recommended minimum ... 100 milliseconds", and
+/// "a recommended maximum of 2 seconds".
+constexpr duration shortest_adapted_delay = std::chrono::milliseconds{100};
+constexpr duration longest_adapted_delay = std::chrono::seconds{2};
 
 std::string milliseconds_text(duration d) {
   return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(d).count()) + " ms";
@@ -67,8 +75,18 @@ void race::on_candidates(rr_type type, std::vector<candidate> found, time_point 
     waiting_.insert(waiting_.end(), std::move_iterator(found.begin()), std::move_iterator(found.end()));
     found = std::move(waiting_);
   }
-  waiting_ = order(std::move(found), {settings_.policy, settings_.first_family_count, started_}, random);
+  waiting_ = order(std::move(found), ordering(), random);
   next_waiting_ = 0;
+}
+
+order_settings race::ordering() const {
+  return {.policy = settings_.policy,
+          .first_family_count = settings_.first_family_count,
+          .so_far = started_,
+          .mode = settings_.mode,
+          .balance = settings_.balance,
+          .turn = settings_.turn,
+          .hash_key = settings_.hash_key};
 }
 
 /// Takes back what has not been started and is replaced by `found`: what this question said before, and hints of a
@@ -137,8 +155,10 @@ void race::on_failed(attempt_id which, std::error_code why, attempt_record::stag
   record.ended_as = outcome::failed;
   record.reached = stage;
   record.code = why;
-  failed_since_ = which;
-  std::erase_if(open_, [&](const open_attempt& o) { return o.id == which; });
+  const auto at = std::find_if(open_.begin(), open_.end(), [&](const open_attempt& o) { return o.id == which; });
+  if (at == open_.end()) return;
+  if (!at->companion) failed_since_ = which;
+  open_.erase(at);
 }
 
 void race::cancel(time_point) {
@@ -152,6 +172,7 @@ race::action race::next(time_point now) {
   if (winner_ && !cancelled_) return hand_over();
   if (const auto why = lost_because(now)) return lose(*why);
   if (start_due() <= now) return start_next(now);
+  if (const auto at = due_companion()) return start_companion(*at, now);
   if (nothing_left() && !any_pending() && !asked_again_) return ask_again();
   return {.what = kind::wait, .until = std::min(start_due(), settings_.deadline)};
 }
@@ -214,10 +235,13 @@ time_point race::first_start_due() const noexcept {
   return *first_usable_ + settings_.resolution_delay;
 }
 
-/// The one place that knows the Connection Attempt Delay: a delay by what is known of the last endpoint goes here.
-duration race::delay_after_last_start() const noexcept {
-  return failed_since_ ? duration::zero() : settings_.attempt_delay;
+/// The Connection Attempt Delay (HE-41): what is known of the endpoint, between section 5's limits.
+duration race::delay_for(const health_view& known) const noexcept {
+  if (!settings_.adapt_delay || !known.measured) return settings_.attempt_delay;
+  return std::clamp(known.srtt + 4 * known.rttvar, shortest_adapted_delay, longest_adapted_delay);
 }
+
+duration race::delay_after_last_start() const noexcept { return failed_since_ ? duration::zero() : last_delay_; }
 
 time_point race::start_due() const noexcept {
   if (next_waiting_ == waiting_.size()) return never;
@@ -259,19 +283,39 @@ race::action race::lose(std::error_code why) {
 }
 
 race::action race::start_next(time_point now) {
-  const auto& c = waiting_[next_waiting_++];
-  const attempt_id id = attempts_.size();
   auto reason = reason_to_start(now);
+  candidate& c = waiting_[next_waiting_++];
+  started_.take(group_of(c, settings_.mode), c.endpoint.address.family());
+  last_start_ = now;
+  last_delay_ = delay_for(c.known);
+  failed_since_.reset();
+  return start(std::move(c), std::move(reason), false, now);
+}
+
+std::optional<std::size_t> race::due_companion() const noexcept {
+  if (had_companion_ || !last_start_ || open_.empty()) return std::nullopt;
+  for (std::size_t i = next_waiting_; i < waiting_.size(); ++i)
+    if (waiting_[i].known.overdue) return i;
+  return std::nullopt;
+}
+
+race::action race::start_companion(std::size_t at, time_point now) {
+  had_companion_ = true;
+  candidate c = std::move(waiting_[at]);
+  waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(at));
+  return start(std::move(c), "beside the first choice, to see whether it is back", true, now);
+}
+
+race::action race::start(candidate c, std::string reason, bool companion, time_point now) {
+  const attempt_id id = attempts_.size();
   auto& record = attempts_.emplace_back();
   record.endpoint = c.endpoint;
   record.started = since_start(now);
   record.reached = attempt_record::stage::connect;
   record.detail = std::move(reason);
-  open_.push_back({id, now});
-  started_.take(group_of(c), c.endpoint.address.family());
-  last_start_ = now;
-  failed_since_.reset();
-  return {.what = kind::start, .attempt = id, .to = c.endpoint};
+  open_.push_back({id, now, companion});
+  return {
+      .what = kind::start, .attempt = id, .to = c.endpoint, .patience = std::max(delay_for(c.known), 3 * c.known.srtt)};
 }
 
 /// Once in a race: everything known has failed, so perhaps the answers are out of date (HE-59).

@@ -29,6 +29,12 @@ struct race_settings {
   std::size_t max_live_attempts = 6;
   duration replace_after = std::chrono::seconds{1};
   lbresolve::policy policy = policy::random;
+  selection_mode mode = selection_mode::hybrid;
+  balance_rules balance{};
+  std::uint64_t turn = 0;      ///< policy `round_robin`
+  std::uint64_t hash_key = 0;  ///< policy `hash`
+  /// The attempt delay follows what is known of the endpoint it waits for (RFC 8305 section 5).
+  bool adapt_delay = false;
   /// The family whose answer is worth the resolution delay: IPv4 on a host that has no IPv6 source address.
   family awaited = family::ipv6;
   time_point deadline = never;
@@ -54,6 +60,7 @@ class race {
     lbresolve::endpoint to{};
     time_point until = never;
     std::error_code why{};
+    duration patience{};  ///< start: a longer wait that ends without an answer says that something is wrong there
   };
 
   race(const race_settings& settings, time_point start);
@@ -91,6 +98,7 @@ class race {
   struct open_attempt {
     attempt_id id = 0;
     time_point started{};
+    bool companion = false;
   };
 
   asked& question(rr_type type) noexcept { return questions_[index_of(type)]; }
@@ -107,6 +115,7 @@ class race {
   bool is_over(time_point now) const noexcept;
   time_point first_start_due() const noexcept;
   time_point start_due() const noexcept;
+  duration delay_for(const health_view& known) const noexcept;
   duration delay_after_last_start() const noexcept;
   std::optional<attempt_id> must_close(time_point now) const noexcept;
   std::optional<std::error_code> lost_because(time_point now) const;
@@ -118,6 +127,10 @@ class race {
   action hand_over();
   action lose(std::error_code why);
   action start_next(time_point now);
+  std::optional<std::size_t> due_companion() const noexcept;
+  action start_companion(std::size_t at, time_point now);
+  action start(candidate c, std::string reason, bool companion, time_point now);
+  order_settings ordering() const;
   action ask_again();
   elapsed since_start(time_point now) const noexcept { return now - start_; }
 
@@ -136,6 +149,8 @@ class race {
   std::vector<open_attempt> open_;  // sockets that exist, oldest first
   interleaving started_;
   std::optional<time_point> last_start_;
+  duration last_delay_{};  // how long the last one is given before the next one joins it
+  bool had_companion_ = false;
   std::optional<attempt_id> failed_since_;  // the last to fail since the last start
 
   // What was decided.

@@ -51,6 +51,7 @@ operation_action resolve_operation::finish(time_point now, random_source& random
   candidates.reserve(found_.size());
   for (const address& to : found_)
     candidates.push_back({.endpoint = {to, request_.lookup.what.port.value_or(0)}, .source = request_.source_of(to)});
+  if (request_.lookup.what.port) request_.memory.peek(candidates, now);
   for (const candidate& c : order(std::move(candidates), request_.ordering, random)) ordered_.push_back(c.endpoint);
   return {.is = operation_action::kind::done};
 }

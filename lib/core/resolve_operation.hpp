@@ -4,6 +4,7 @@
 #include "core/lookup.hpp"
 #include "core/operation.hpp"
 #include "core/order.hpp"
+#include "core/race_memory.hpp"
 
 #include <lbresolve/error.hpp>
 #include <lbresolve/resolver.hpp>
@@ -19,6 +20,7 @@ namespace lbresolve::core {
 struct resolve_request {
   lookup_request lookup;
   order_settings ordering;
+  race_memory memory;  ///< only looked at
   bool use_cache = true;
   time_point deadline = never;
   duration sibling_wait = std::chrono::milliseconds{500};  ///< for the other family, once one has answered

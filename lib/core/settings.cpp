@@ -1,7 +1,9 @@
 #include "core/settings.hpp"
 
+#include "core/ascii.hpp"
 #include "core/quoted.hpp"
 
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -19,6 +21,12 @@ std::optional<error> check_racing(const racing_options& r) {
   if (r.first_family_count < 1) return bad("racing.first_family_count is under 1: give 1 or more");
   if (r.max_live_attempts < 1) return bad("racing.max_live_attempts is under 1: give 1 or more");
   if (r.late_answers < 0ms) return bad("racing.late_answers is negative: give 0 ms or more");
+  return std::nullopt;
+}
+
+std::optional<error> check_selection(const selection_options& o) {
+  if (!(o.band >= 0)) return bad("selection.band is negative: give 0 (only the best), 1 or more, or infinity");
+  if (o.rotation_window < 0s) return bad("selection.rotation_window is negative: give 0 s (strict TTL) or more");
   return std::nullopt;
 }
 
@@ -40,6 +48,7 @@ result<settings> check(options chosen) {
   }
   if (const auto wrong = check_racing(chosen.racing)) return *wrong;
   if (const auto wrong = check_query(chosen.query)) return *wrong;
+  if (const auto wrong = check_selection(chosen.selection)) return *wrong;
   if (chosen.query.client_subnet) {
     s.subnet = client_subnet::parse(*chosen.query.client_subnet);
     if (!s.subnet)
@@ -103,13 +112,36 @@ race_settings racing_for(const settings& s, const connect_options& o, bool has_i
           .first_family_count = r.first_family_count,
           .max_live_attempts = static_cast<std::size_t>(r.max_live_attempts),
           .replace_after = r.replace_after,
-          .policy = o.policy.value_or(s.chosen.policy),
+          .policy = o.policy.value_or(s.chosen.selection.policy),
+          .mode = o.mode.value_or(s.chosen.selection.mode),
+          .balance = {.band = s.chosen.selection.band},
+          .hash_key = std::hash<std::string>()(o.hash_key),
+          .adapt_delay = !o.attempt_delay,
           .awaited = has_ipv6 ? family::ipv6 : family::ipv4,
           .deadline = now + o.timeout};
 }
 
 order_settings ordering_for(const settings& s) {
-  return {.policy = s.chosen.policy, .first_family_count = s.chosen.racing.first_family_count};
+  return {.policy = s.chosen.selection.policy,
+          .first_family_count = s.chosen.racing.first_family_count,
+          .mode = s.chosen.selection.mode,
+          .balance = {.band = s.chosen.selection.band}};
+}
+
+selection_rules selection_rules_for(const settings& s) {
+  selection_rules r;
+  r.probes.enabled = s.chosen.selection.probing;
+  return r;
+}
+
+std::string memory_key(const target& what) {
+  std::string key = what.host + ":" + std::to_string(what.port.value_or(0));
+  for (char& c : key) c = static_cast<char>(ascii_lower(static_cast<std::uint8_t>(c)));
+  return key;
+}
+
+race_memory memory_for(const settings& s, selection_store& store, const target& what, selection_mode mode) {
+  return {store, memory_key(what), {.mode = mode, .rotation_window = s.chosen.selection.rotation_window}};
 }
 
 }  // namespace lbresolve::core

@@ -5,6 +5,7 @@
 #include "core/query.hpp"
 #include "core/resolv_conf.hpp"
 #include "core/resolve_operation.hpp"
+#include "core/selection.hpp"
 #include "core/upstreams.hpp"
 
 #include <lbresolve/options.hpp>
@@ -37,5 +38,11 @@ lookup_request lookup_for(const settings& s, target what, std::optional<families
                           const resolv_conf& system, bool has_ipv6);
 race_settings racing_for(const settings& s, const connect_options& o, bool has_ipv6, time_point now);
 order_settings ordering_for(const settings& s);
+
+/// The memory of choices: its constants, and one race's or lookup's view of it.
+selection_rules selection_rules_for(const settings& s);
+race_memory memory_for(const settings& s, selection_store& store, const target& what, selection_mode mode);
+/// How the memory knows a target: its host in lower case and its port.
+std::string memory_key(const target& what);
 
 }  // namespace lbresolve::core

@@ -1,4 +1,5 @@
 #include <lbresolve/health.hpp>
+#include <lbresolve/selection.hpp>
 #include <lbresolve/trace.hpp>
 
 namespace lbresolve {
@@ -103,6 +104,38 @@ const char* to_string(endpoint_state s) noexcept {
       return "half open";
     case endpoint_state::ejected:
       return "ejected";
+  }
+  return "?";
+}
+
+const char* to_string(selection_mode m) noexcept {
+  switch (m) {
+    case selection_mode::server:
+      return "server";
+    case selection_mode::client:
+      return "client";
+    case selection_mode::hybrid:
+      return "hybrid";
+  }
+  return "?";
+}
+
+const char* to_string(name_behaviour b) noexcept {
+  switch (b) {
+    case name_behaviour::unknown:
+      return "unknown";
+    case name_behaviour::single:
+      return "single address";
+    case name_behaviour::rotating_single:
+      return "rotating single address";
+    case name_behaviour::full_set:
+      return "full set";
+    case name_behaviour::rotated_order:
+      return "full set in rotated order";
+    case name_behaviour::rotating_subset:
+      return "rotating subset";
+    case name_behaviour::filtered:
+      return "changing set";
   }
   return "?";
 }

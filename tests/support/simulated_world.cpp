@@ -52,7 +52,8 @@ std::string world_outcome::end() const {
 }
 
 simulated_world::simulated_world(std::size_t servers, std::uint64_t seed) : random_(seed), scripts_(servers) {
-  chosen.policy = policy::in_order;
+  chosen.selection.policy = policy::in_order;
+  chosen.selection.probing = false;
   for (std::size_t i = 0; i < servers; ++i) chosen.servers.push_back(upstream_text(i));
 }
 
@@ -76,21 +77,24 @@ void simulated_world::begin() {
   settings_ = core::check(chosen).value();
   system_ = std::make_shared<const core::system_settings>(system);
   cache_ = std::make_unique<core::cache>(settings_.chosen.cache);
-  engine_ = std::make_unique<core::engine>(*this, settings_.chosen.racing.late_answers);
+  memory_ = std::make_unique<core::selection>(core::selection_rules_for(settings_));
+  engine_ = std::make_unique<core::engine>(*this, settings_.chosen.racing.late_answers, memory_.get());
   engine_->use(core::upstreams_for(settings_, system_->dns), core::query_rules_for(settings_, system_->dns));
 }
 
 std::uint64_t simulated_world::connect(const std::string& target, const connect_options& o) {
   begin();
-  core::connect_request r{.lookup = core::lookup_for(settings_, core::parse_target(target, true).value(), o.families,
-                                                     o.search, o.https_records, system_->dns, has_ipv6),
-                          .racing = core::racing_for(settings_, o, has_ipv6, now_),
-                          .use_cache = o.use_cache,
-                          .source_address = o.source_address,
-                          .source_of = [this](const address& to) -> std::optional<address> {
-                            if (to.is_v6()) return has_ipv6 ? v6(0).source : std::nullopt;
-                            return v4(0).source;
-                          }};
+  const core::target what = core::parse_target(target, true).value();
+  core::connect_request r{
+      .lookup = core::lookup_for(settings_, what, o.families, o.search, o.https_records, system_->dns, has_ipv6),
+      .racing = core::racing_for(settings_, o, has_ipv6, now_),
+      .use_cache = o.use_cache,
+      .source_address = o.source_address,
+      .memory = core::memory_for(settings_, *memory_, what, o.mode.value_or(settings_.chosen.selection.mode)),
+      .source_of = [this](const address& to) -> std::optional<address> {
+        if (to.is_v6()) return has_ipv6 ? v6(0).source : std::nullopt;
+        return v4(0).source;
+      }};
   const auto id = ++last_id_;
   outcomes_[id];
   engine_->start(id, std::make_unique<core::connect_operation>(std::move(r), system_, now_), now_);

@@ -3,6 +3,7 @@
 
 #include "core/cache.hpp"
 #include "core/engine.hpp"
+#include "core/selection.hpp"
 #include "core/settings.hpp"
 #include "support/message_builder.hpp"
 #include "support/simulated_race.hpp"
@@ -97,6 +98,10 @@ class simulated_world final : public core::answer_store {
     return *this;
   }
   core::cache& cache() { return *cache_; }
+  /// What is remembered of endpoints and targets.
+  core::selection& memory() { return *memory_; }
+  /// The time of the world.
+  time_point now() const { return now_; }
 
   std::vector<sent_query> queries;                       ///< in the order sent
   std::vector<std::pair<duration, std::string>> opened;  ///< sockets: when, to what
@@ -126,6 +131,7 @@ class simulated_world final : public core::answer_store {
   core::settings settings_;
   std::shared_ptr<const core::system_settings> system_;
   std::unique_ptr<core::cache> cache_;
+  std::unique_ptr<core::selection> memory_;
   std::unique_ptr<core::engine> engine_;
   std::vector<server_script> scripts_;
   std::map<endpoint, behaviour> network_;
