@@ -32,7 +32,7 @@ struct arguments {
   int parallel = 1;
   bool no_cache = false;
   bool no_search = false;
-  bool https = false;
+  std::optional<bool> https;  ///< --https, --no-https
   bool trace = false;
   std::optional<address> source;
   std::string interface;
