@@ -98,7 +98,7 @@ lookup::action lookup::next() {
     if (s.reported || !s.got) continue;
     const bool found = s.got->is == answer::kind::positive;
     // "None" of one name is not yet "none": until a sibling type is found, or all have answered, another may follow.
-    if (!found && !found_any() && !is_settled()) continue;
+    if (!found && may_be_followed() && !found_any() && !is_settled()) continue;
     s.reported = true;
     return {found ? action::kind::found : action::kind::none, s.type, &s.asked, s.got};
   }
@@ -123,18 +123,16 @@ bool lookup::found_any() const {
 // Whether nothing that is still to come can make the name one that is there. Without addresses it may yet have an HTTPS
 // record that names another host; a name that does not exist has nothing, and nothing below it (RFC 8020).
 bool lookup::is_settled() const {
-  const bool may_be_followed = position_ + 1 < names_.size();
   const bool exists = std::any_of(slots_.begin(), slots_.end(), [](const slot& s) {
     return s.type != rr_type::https && s.got && s.got->is != answer::kind::nxdomain;
   });
-  return std::all_of(slots_.begin(), slots_.end(), [&](const slot& s) {
-    return s.got != nullptr || (s.type == rr_type::https && !(may_be_followed && exists));
-  });
+  return std::all_of(slots_.begin(), slots_.end(),
+                     [&](const slot& s) { return s.got != nullptr || (s.type == rr_type::https && !exists); });
 }
 
 // A failure ends the search: the next name could be somebody else's host.
 bool lookup::should_try_next_name() const {
-  if (position_ + 1 >= names_.size() || !is_settled() || found_any()) return false;
+  if (!may_be_followed() || !is_settled() || found_any()) return false;
   return std::all_of(slots_.begin(), slots_.end(), [](const slot& s) {
     return s.type == rr_type::https || s.got->is == answer::kind::nxdomain || s.got->is == answer::kind::nodata;
   });

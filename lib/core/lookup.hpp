@@ -103,6 +103,7 @@ class lookup {
   void begin_only(const name& n);
   void begin_name();
   bool found_any() const;
+  bool may_be_followed() const noexcept { return position_ + 1 < names_.size(); }
   bool is_settled() const;
   bool should_try_next_name() const;
 
