@@ -20,7 +20,7 @@ namespace {
 /// CLI11, and @server may stand anywhere.
 struct raw_arguments {
   bool help = false, version = false, v4 = false, v6 = false;
-  bool no_cache = false, no_search = false, no_probes = false, https = false, trace = false;
+  bool no_cache = false, no_search = false, no_probes = false, https = false, no_https = false, trace = false;
   std::string timeout, attempt_delay, policy, mode, interval, count, parallel, source, interface, subnet, resolv_conf,
       hosts, format, color;
   /// With the number of words before it, for its place among the @servers.
@@ -38,6 +38,7 @@ void declare(CLI::App& app, raw_arguments& raw) {
   app.add_flag("--no-search", raw.no_search);
   app.add_flag("--no-probes", raw.no_probes);
   app.add_flag("--https", raw.https);
+  app.add_flag("--no-https", raw.no_https);
   app.add_flag("--trace", raw.trace);
   const std::array<std::pair<const char*, std::string*>, 14> values{{{"--timeout", &raw.timeout},
                                                                      {"--attempt-delay", &raw.attempt_delay},
@@ -160,7 +161,8 @@ void read_values(reader& in, const raw_arguments& raw, arguments& out) {
   out.no_cache = raw.no_cache;
   out.no_search = raw.no_search;
   out.no_probes = raw.no_probes;
-  out.https = raw.https;
+  if (raw.https && raw.no_https) in.complain("--https and --no-https exclude each other");
+  if (raw.https || raw.no_https) out.https = raw.https;
   out.trace = raw.trace;
 }
 
@@ -194,7 +196,7 @@ void check_together(reader& in, const arguments& out) {
   if (connecting && out.targets.size() > 1) {
     in.complain(fmt::format("connect takes one target, and \"{}\" is a second one", out.targets[1]));
   }
-  for (const char* option : {"--attempt-delay", "--https", "--source", "--interface"}) {
+  for (const char* option : {"--attempt-delay", "--https", "--no-https", "--source", "--interface"}) {
     if (!connecting && in.given(option)) in.complain(fmt::format("{} is for connect, not for resolve", option));
   }
   if (out.parallel > 1 && !out.count) in.complain("--parallel needs --count");

@@ -35,7 +35,7 @@ struct arguments {
   bool no_cache = false;
   bool no_search = false;
   bool no_probes = false;
-  bool https = false;
+  std::optional<bool> https;  ///< --https, --no-https
   bool trace = false;
   std::optional<address> source;
   std::string interface;

@@ -29,18 +29,17 @@ connect_operation::connect_operation(connect_request request, std::shared_ptr<co
 }
 
 void connect_operation::begin_lookup() {
-  lookup_ = std::make_unique<lookup>(request_.lookup, system_);
+  lookup_.emplace(request_.lookup, system_);
   for (const rr_type type : lookup_->types()) race_.expect(type);
-  const auto& at_hand = lookup_->at_hand();
-  story_->queries.insert(story_->queries.end(), at_hand.begin(), at_hand.end());
+  lookup_->tell(elapsed::zero(), *story_);
 }
 
 operation_action connect_operation::next(time_point now, random_source& random) {
   using step = operation_action::kind;
   request_.memory.tell(random);
   for (;;) {
-    const lookup::action found = lookup_->next();
-    if (found.is == lookup::action::kind::ask) {
+    service_lookup::action found = lookup_->next(random);
+    if (found.is == service_lookup::action::kind::ask) {
       const bool again = asking_ == asking_again::past_the_cache;
       return {.is = step::ask,
               .fresh = again || !request_.use_cache,
@@ -48,12 +47,9 @@ operation_action connect_operation::next(time_point now, random_source& random) 
               .join = asking_ == asking_again::joined,
               .asked = *found.asked};
     }
-    if (found.is == lookup::action::kind::found) {
-      feed(found, now, random);
-      continue;
-    }
-    if (found.is == lookup::action::kind::none) {
-      race_.on_no_candidates(found.type, now);
+    lookup_->tell(now - start_, *story_);
+    if (found.is != service_lookup::action::kind::wait && found.is != service_lookup::action::kind::done) {
+      feed(std::move(found), now, random);
       continue;
     }
     const race::action a = race_.next(now);
@@ -83,57 +79,26 @@ operation_action connect_operation::next(time_point now, random_source& random) 
   }
 }
 
-void connect_operation::feed(const lookup::action& found, time_point now, random_source& random) {
-  const answer& what = *found.what;
-  if (found.type == rr_type::https) return take_binding(what, now, random);
-  const duration ttl = found.expires == never ? duration::zero() : std::chrono::seconds{what.ttl};
-  found_.push_back({found.type, what.addresses, found.expires == never ? start_ : found.expires - ttl, ttl});
-  offer(found.type, now, random);
-}
-
-// The record with the lowest priority that this client understands (RFC 9460 section 3). Its port holds for the
-// addresses too, also for those that came before it.
-void connect_operation::take_binding(const answer& what, time_point now, random_source& random) {
-  const service_binding* best = nullptr;
-  for (const service_binding& b : what.bindings) {
-    const bool here = b.target.is_root() || b.target == what.canonical;
-    if (!b.usable || b.is_alias() || !here) continue;
-    if (best == nullptr || b.priority < best->priority) best = &b;
-  }
-  if (best == nullptr) {
-    story_->notes.emplace_back("the HTTPS records name other hosts or keys that are not understood: not used");
-    return race_.on_no_candidates(rr_type::https, now);
-  }
-  std::string alpn;
-  for (const std::string& id : best->alpn) alpn += (alpn.empty() ? "" : ",") + id;
-  if (!alpn.empty()) story_->notes.push_back("HTTPS record: alpn " + alpn);
-  bound_port_ = best->port;
-  if (bound_port_)
-    for (std::size_t i = 0; i < found_.size(); ++i) offer(found_[i].type, now, random);
-  std::vector<candidate> hints;
-  for (const address& hint : best->hints) {
-    const rr_type type = hint.is_v4() ? rr_type::a : rr_type::aaaa;
-    const auto& wanted = lookup_->types();
-    if (std::find(wanted.begin(), wanted.end(), type) != wanted.end()) hints.push_back(make_candidate(hint, true));
-  }
-  race_.on_candidates(rr_type::https, with_knowledge(std::move(hints), now, random), now, random);
-}
-
-void connect_operation::offer(rr_type type, time_point now, random_source& random) {
-  const auto at = std::find_if(found_.rbegin(), found_.rend(), [&](const addresses& f) { return f.type == type; });
-  std::vector<candidate> candidates;
-  candidates.reserve(at->all.size());
-  for (const address& to : at->all) candidates.push_back(make_candidate(to, false));
-  for (const member& m : request_.memory.kept_besides(type, candidates, at->fetched, at->ttl, now))
-    candidates.push_back(make_candidate(m.at.address, false));
-  race_.on_candidates(type, with_knowledge(std::move(candidates), now, random), now, random);
-}
-
-std::vector<candidate> connect_operation::with_knowledge(std::vector<candidate> found, time_point now,
-                                                         random_source& random) {
-  if (request_.memory.look_up(found, now, random) && !std::exchange(panic_, true))
+void connect_operation::feed(service_lookup::action found, time_point now, random_source& random) {
+  if (found.is == service_lookup::action::kind::expect) return race_.expect(found.from, found.priority);
+  if (found.is == service_lookup::action::kind::none) return race_.on_no_candidates(found.from, now);
+  if (found.from.type == rr_type::a || found.from.type == rr_type::aaaa) add_kept(found, now);
+  for (candidate& c : found.candidates) complete(c);
+  if (request_.memory.look_up(found.candidates, now, random) && !std::exchange(panic_, true))
     story_->notes.emplace_back("most addresses fail and none succeeds: suspecting the local network, ejecting nobody");
-  return found;
+  race_.on_candidates(found.from, std::move(found.candidates), now, random);
+}
+
+/// Adds the members that the newest answer does not have (mode `client`).
+void connect_operation::add_kept(service_lookup::action& found, time_point now) {
+  for (const member& m : request_.memory.kept_besides(found.from, found.candidates, found.expires, found.ttl, now)) {
+    candidate& c = found.candidates.emplace_back();
+    c.endpoint = m.at;
+    c.priority = m.priority;
+    c.weight = m.weight;
+    c.weighted = m.weighted;
+    c.from = found.from;
+  }
 }
 
 void connect_operation::on_connected(std::size_t attempt, time_point now) {
@@ -147,26 +112,24 @@ void connect_operation::on_failed(std::size_t attempt, std::error_code code, att
   request_.memory.on_failed(attempt, code, now);
 }
 
-candidate connect_operation::make_candidate(const address& to, bool hint) const {
-  const std::uint16_t port = bound_port_.value_or(request_.lookup.what.port.value_or(443));
-  candidate c{.endpoint = {to, port}, .hint = hint};
+/// Adds what this host knows to what DNS said.
+void connect_operation::complete(candidate& c) const {
+  const address& to = c.endpoint.address;
   if (!request_.source_address) {
     c.source = request_.source_of(to);
     if (!c.source) c.skip = "this host has no route to it";
-    return c;
+    return;
   }
   c.source = request_.source_address;
   if (c.source->family() != to.family())
     c.skip = std::string("the source address is ") + (c.source->is_v4() ? "IPv4" : "IPv6");
-  return c;
 }
 
 // Everything known has failed. Fresh answers cannot be bettered now; what was cached may have changed.
 void connect_operation::resolve_again(time_point now) {
-  for (const rr_type type : lookup_->types()) distrusted_.push_back({lookup_->current_name(), type});
+  distrusted_ = lookup_->asked();
   if (!std::exchange(from_cache_, false)) return race_.on_nothing_new(now);
   asking_ = request_.memory.may_ask_again(now) ? asking_again::past_the_cache : asking_again::joined;
-  found_.clear();
   story_->notes.emplace_back(asking_ == asking_again::past_the_cache
                                  ? "every cached address failed: asked again"
                                  : "every cached address failed; asked again a moment ago");

@@ -1,14 +1,14 @@
-// A connect by name under way: a lookup that feeds a race.
+// A connect by name under way: lookups that feed a race.
 //
 // The lookup's answers become candidates as they come, the race decides what to try when, and when everything known
 // has failed the name is asked once more, past the cache (HE-59).
 #pragma once
 
 #include "core/candidate.hpp"
-#include "core/lookup.hpp"
 #include "core/operation.hpp"
 #include "core/race.hpp"
 #include "core/race_memory.hpp"
+#include "core/service_lookup.hpp"
 
 #include <lbresolve/error.hpp>
 #include <lbresolve/trace.hpp>
@@ -56,29 +56,18 @@ class connect_operation final : public operation {
 
  private:
   void begin_lookup();
-  void feed(const lookup::action& found, time_point now, random_source& random);
-  void take_binding(const answer& what, time_point now, random_source& random);
-  void offer(rr_type type, time_point now, random_source& random);
-  std::vector<candidate> with_knowledge(std::vector<candidate> found, time_point now, random_source& random);
-  candidate make_candidate(const address& to, bool hint) const;
+  void feed(service_lookup::action found, time_point now, random_source& random);
+  void add_kept(service_lookup::action& found, time_point now);
+  void complete(candidate& c) const;
   void resolve_again(time_point now);
   std::string sentence() const;
 
   connect_request request_;
   std::shared_ptr<const system_settings> system_;
   time_point start_;
-  std::unique_ptr<lookup> lookup_;
+  std::optional<service_lookup> lookup_;
   race race_;
-  /// Addresses of one type, and from when to when they are true.
-  struct addresses {
-    rr_type type = rr_type::a;
-    std::vector<address> all;
-    time_point fetched{};
-    duration ttl{};
-  };
-  std::vector<addresses> found_;
-  std::optional<std::uint16_t> bound_port_;  // from an HTTPS record
-  bool from_cache_ = false;                  // some answer was not fresh
+  bool from_cache_ = false;  // some answer was not fresh
   enum class asking_again : std::uint8_t { no, past_the_cache, joined };
   asking_again asking_ = asking_again::no;
   bool panic_ = false;  // noted

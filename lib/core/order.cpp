@@ -3,21 +3,26 @@
 //   1. Health: what works, then what is suspect, then what is due back, then what is ejected. Nothing is left out.
 //   2. Priority (SRV, SVCB): a tier is exhausted before the next one starts.
 //   3. No route: last inside its priority (RFC 6724 section 6 rule 1).
-//   4. Families alternate (RFC 8305 section 4). The family of the candidate that RFC 6724 likes best, rule 6 included,
+//   4. Weights (SRV): whole records follow one another, drawn by weight (RFC 2782). Families cannot decide before that:
+//   a
+//      host without IPv6 has its share too. Policies that have an order of their own leave weights aside.
+//   5. Families alternate (RFC 8305 section 4). The family of the candidate that RFC 6724 likes best, rule 6 included,
 //      goes first: so IPv6 over IPv4, but not over a tunnel, nor from an address with another label, nor when its best
 //      is known to be clearly farther.
-//   5. Inside one family, rules 2, 5, 7 and 8 of RFC 6724 give tiers.
-//   6. Inside a tier all are equals, and the policy decides. This is where load spreads, and why rules 9 and 10 are not
+//   6. Inside one family, rules 2, 5, 7 and 8 of RFC 6724 give tiers.
+//   7. Inside a tier all are equals, and the policy decides. This is where load spreads, and why rules 9 and 10 are not
 //      applied.
 #include "core/order.hpp"
 
 #include "core/address_selection.hpp"
 #include "core/policies.hpp"
+#include "core/weighted_shuffle.hpp"
 
 #include <algorithm>
 #include <array>
 #include <compare>
 #include <cstddef>
+#include <functional>
 #include <memory_resource>
 #include <span>
 
@@ -25,33 +30,91 @@ namespace lbresolve::core {
 namespace {
 
 struct ranked {
-  std::uint64_t key = 0;         ///< group, family, tier: lower first
+  std::uint64_t key = 0;         ///< group, place of the SRV record, family, tier: lower first
   std::uint32_t preference = 0;  ///< RFC 6724 with rule 6, to choose between families
   std::uint32_t index = 0;
   double cost = 0;
 
-  std::uint32_t group() const noexcept { return static_cast<std::uint32_t>(key >> 9); }
+  std::uint32_t group() const noexcept { return static_cast<std::uint32_t>(key >> 14); }
+  std::uint32_t run() const noexcept { return static_cast<std::uint32_t>(key >> 9); }  ///< group and record
   lbresolve::family family() const noexcept { return key >> 8 & 1 ? family::ipv4 : family::ipv6; }
 };
+
+/// Places of SRV records are told apart up to this one: there are no more hosts.
+constexpr std::uint32_t last_record_place = 31;
 
 /// Enough for the answers that are usual; more goes to the heap.
 using scratch_memory = std::array<std::byte, 1024>;
 template <class T>
 using scratch_vector = std::pmr::vector<T>;
 
-ranked rank(const candidate& c, std::uint32_t index, double cost, selection_mode mode) {
+/// An SRV record, as the candidates of its addresses show it.
+struct weighted_record {
+  std::uint32_t id = 0;
+  std::uint32_t priority = 0;
+  std::uint16_t weight = 0;
+  std::size_t hash = 0;  ///< of its endpoints, in whatever order they came
+};
+
+scratch_vector<weighted_record> weighted_records(const std::vector<candidate>& candidates,
+                                                 std::pmr::memory_resource* memory) {
+  scratch_vector<weighted_record> records(memory);
+  for (const candidate& c : candidates) {
+    if (!c.weighted) continue;
+    const auto same = [id = record_of(c)](const weighted_record& r) { return r.id == id; };
+    auto at = std::find_if(records.begin(), records.end(), same);
+    if (at == records.end()) at = records.insert(at, {record_of(c), c.priority, c.weight, 0});
+    at->hash ^= std::hash<endpoint>()(c.endpoint);
+  }
+  std::sort(records.begin(), records.end(), [](const auto& a, const auto& b) {
+    return a.priority != b.priority ? a.priority < b.priority : a.id < b.id;
+  });
+  return records;
+}
+
+/// The records in the order in which to try them, priority aside; none where DNS gave no weights, or where the policy
+/// has an order of its own.
+scratch_vector<weighted_record> order_records(const std::vector<candidate>& candidates, const order_settings& settings,
+                                              random_source& random, std::pmr::memory_resource* memory) {
+  if (settings.policy == policy::fastest || settings.policy == policy::round_robin)
+    return scratch_vector<weighted_record>(memory);
+  auto records = weighted_records(candidates, memory);
+  if (settings.policy == policy::in_order || settings.mode == selection_mode::server) return records;
+  for (auto first = records.begin(); first != records.end();) {
+    const auto last = std::find_if(first, records.end(), [&](const auto& r) { return r.priority != first->priority; });
+    const auto weight = [](const weighted_record& r) { return r.weight; };
+    if (settings.policy == policy::hash)
+      std::stable_sort(first, last, [&](const auto& a, const auto& b) {
+        return rendezvous(settings.hash_key, a.hash, a.weight) < rendezvous(settings.hash_key, b.hash, b.weight);
+      });
+    else
+      weighted_shuffle(std::span(first, last), weight, random);
+    first = last;
+  }
+  return records;
+}
+
+std::uint32_t place_of(const candidate& c, std::span<const weighted_record> records) {
+  if (!c.weighted || records.empty()) return 0;
+  const auto at =
+      std::find_if(records.begin(), records.end(), [id = record_of(c)](const auto& r) { return r.id == id; });
+  return std::min(static_cast<std::uint32_t>(at - records.begin()), last_record_place);
+}
+
+ranked rank(const candidate& c, std::uint32_t index, std::uint32_t record_place, double cost, selection_mode mode) {
   const auto r = rank_destination(c.endpoint.address, c.source);
-  return {std::uint64_t{group_of(c, mode)} << 9 | std::uint64_t{c.endpoint.address.is_v4()} << 8 | r.tier(),
+  return {std::uint64_t{group_of(c, mode)} << 14 | std::uint64_t{record_place} << 9 |
+              std::uint64_t{c.endpoint.address.is_v4()} << 8 | r.tier(),
           r.preference(), index, cost};
 }
 
-/// Which family goes first in a group: the one that RFC 6724 likes best, unless it is known to be clearly farther.
-family preferred_family(std::span<const ranked> group, std::span<const candidate> candidates) {
-  const auto best = std::min_element(group.begin(), group.end(),
+/// Which family goes first in a run: the one that RFC 6724 likes best, unless it is known to be clearly farther.
+family preferred_family(std::span<const ranked> run, std::span<const candidate> candidates) {
+  const auto best = std::min_element(run.begin(), run.end(),
                                      [](const ranked& a, const ranked& b) { return a.preference < b.preference; });
   const family preferred = best->family();
   const ranked* nearest[2] = {nullptr, nullptr};  // measured ones: of the preferred family, of the other
-  for (const ranked& r : group) {
+  for (const ranked& r : run) {
     if (!candidates[r.index].known.measured) continue;
     const ranked*& n = nearest[r.family() == preferred ? 0 : 1];
     if (n == nullptr || r.cost < n->cost) n = &r;
@@ -75,15 +138,14 @@ void arrange(std::span<ranked> equals, std::span<const candidate> candidates, co
   std::copy(sorted.begin(), sorted.end(), equals.begin());
 }
 
-/// One group, sorted by family and then by rank, to the order of trying.
-void interleave(std::span<const ranked> group, family preferred, const order_settings& settings,
+/// One run, sorted by family and then by rank, to the order of trying. `taken` is what came before it.
+void interleave(std::span<const ranked> group, family preferred, int first_family_count, interleaving& taken,
                 scratch_vector<std::uint32_t>& out) {
   auto v6 = group.begin();
   const auto v6_end = std::find_if(v6, group.end(), [](const ranked& r) { return r.family() == family::ipv4; });
   auto v4 = v6_end;
-  auto taken = settings.so_far;
   for (std::size_t n = group.size(); n > 0; --n) {
-    const auto wanted = taken.next(group.front().group(), preferred, settings.first_family_count);
+    const auto wanted = taken.next(group.front().group(), preferred, first_family_count);
     const bool take_v6 = v6 != v6_end && (wanted == family::ipv6 || v4 == group.end());
     auto& from = take_v6 ? v6 : v4;
     taken.take(from->group(), from->family());
@@ -127,7 +189,7 @@ std::uint32_t group_of(const candidate& c, selection_mode mode) noexcept {
   }
   if (c.known.demoted && standing == 0) standing = 1;
   if (mode == selection_mode::server && standing < 3) standing = 0;
-  return standing << 17 | std::uint32_t{c.priority} << 1 | std::uint32_t{!c.source};
+  return standing << 18 | c.priority << 1 | std::uint32_t{!c.source};
 }
 
 family interleaving::next(std::uint32_t group, family preferred, int first_family_count) const noexcept {
@@ -163,7 +225,12 @@ void drop_duplicates(std::vector<candidate>& candidates) {
       first = i;
       continue;
     }
-    kept.priority = std::min(kept.priority, other.priority);
+    if (other.priority < kept.priority) {
+      kept.priority = other.priority;
+      kept.weight = other.weight;
+      kept.weighted = other.weighted;
+      kept.from = other.from;
+    }
     kept.hint = kept.hint && other.hint;
     any = doubled[by_endpoint[i]] = true;
   }
@@ -186,7 +253,9 @@ std::vector<candidate> order(std::vector<candidate> candidates, const order_sett
   const auto costs = costs_of(candidates, settings, &memory);
   scratch_vector<ranked> all(&memory);
   all.reserve(count);
-  for (std::uint32_t i = 0; i < count; ++i) all.push_back(rank(candidates[i], i, costs[i], settings.mode));
+  const auto records = order_records(candidates, settings, random, &memory);
+  for (std::uint32_t i = 0; i < count; ++i)
+    all.push_back(rank(candidates[i], i, place_of(candidates[i], records), costs[i], settings.mode));
   std::stable_sort(all.begin(), all.end(), [](const ranked& a, const ranked& b) { return a.key < b.key; });
 
   for (auto first = all.begin(); first != all.end();) {
@@ -196,9 +265,11 @@ std::vector<candidate> order(std::vector<candidate> candidates, const order_sett
   }
   scratch_vector<std::uint32_t> order_of_trying(&memory);
   order_of_trying.reserve(count);
+  auto taken = settings.so_far;
   for (auto first = all.begin(); first != all.end();) {
-    const auto last = std::find_if(first, all.end(), [&](const ranked& r) { return r.group() != first->group(); });
-    interleave(std::span(first, last), preferred_family(std::span(first, last), candidates), settings, order_of_trying);
+    const auto last = std::find_if(first, all.end(), [&](const ranked& r) { return r.run() != first->run(); });
+    interleave(std::span(first, last), preferred_family(std::span(first, last), candidates),
+               settings.first_family_count, taken, order_of_trying);
     first = last;
   }
   std::vector<candidate> out;

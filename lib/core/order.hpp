@@ -44,8 +44,8 @@ struct order_settings {
 /// IPv6 goes first, as RFC 6724 wants, unless its best is this much farther than IPv4's.
 inline constexpr duration family_margin = std::chrono::milliseconds{50};
 
-/// Each endpoint once, in its first place, with the best of what is said about it: the lowest priority, and no hint
-/// where one of them is an address (HE-38, HE-13).
+/// Each endpoint once, in its first place, with the best of what is said about it: the lowest priority, with the weight
+/// that goes with it, and no hint where one of them is an address (HE-38, HE-13).
 void drop_duplicates(std::vector<candidate>& candidates);
 
 /// Puts candidates in the order in which to try them. Each endpoint comes out once.

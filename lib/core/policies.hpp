@@ -19,7 +19,8 @@ struct peer {
 /// in the order in which they are worth falling back to.
 std::vector<std::uint32_t> arrange(std::span<const peer> peers, const order_settings& settings, random_source& random);
 
-/// The weight for a draw. RFC 2782: "the weight 0 should have a very small chance".
-double weight_of(const candidate& c) noexcept;
+/// Rendezvous hashing (Thaler and Ravishankar 1998), with weights: of several, the one with the least value has the
+/// key.
+double rendezvous(std::uint64_t key, std::uint64_t of, std::uint16_t weight) noexcept;
 
 }  // namespace lbresolve::core

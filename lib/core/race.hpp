@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -65,15 +66,17 @@ class race {
 
   race(const race_settings& settings, time_point start);
 
-  /// A question is under way: https, aaaa or a. Call it for each before the first answer is told.
-  void expect(rr_type type);
+  /// A question is under way. Call it for each question of host 0 before the first answer is told, and for those of
+  /// another host once a service record has named it.
+  /// @param priority the best that the host is wanted for; a later call may change it
+  void expect(origin from, std::uint32_t priority = 0);
 
-  /// A usable answer: addresses, or the hints of HTTPS records (may be empty). A later call for the same type replaces
-  /// what the earlier one brought and has not been started, as when an HTTPS record moves the port.
-  void on_candidates(rr_type type, std::vector<candidate> found, time_point now, random_source& random);
+  /// A usable answer: addresses, or the hints of service records (may be empty). A later call for the same question
+  /// replaces what the earlier one brought and has not been started, as when an HTTPS record moves the port.
+  void on_candidates(origin from, std::vector<candidate> found, time_point now, random_source& random);
 
   /// The answer is negative, or failed, or is not waited for any longer.
-  void on_no_candidates(rr_type type, time_point now);
+  void on_no_candidates(origin from, time_point now);
 
   /// The attempt is what was wanted: a connection (and, one day, its TLS handshake).
   void on_connected(attempt_id which, time_point now);
@@ -101,19 +104,31 @@ class race {
     bool companion = false;
   };
 
-  asked& question(rr_type type) noexcept { return questions_[index_of(type)]; }
-  asked question(rr_type type) const noexcept { return questions_[index_of(type)]; }
+  /// What DNS has said about one host.
+  struct host_state {
+    std::array<asked, 3> questions{};     // service records, aaaa, a
+    std::array<bool, 2> has_addresses{};  // of this family, from its own question: hints are no longer wanted
+    bool has_candidates = false;
+    std::uint32_t priority = 0;
+
+    bool is_pending(rr_type type) const noexcept { return questions[index_of(type)] == asked::pending; }
+    bool wants_addresses() const noexcept { return is_pending(rr_type::aaaa) || is_pending(rr_type::a); }
+  };
+
   static std::size_t index_of(rr_type type) noexcept;
-  bool is_pending(rr_type type) const noexcept { return question(type) == asked::pending; }
+  void settle(origin from) noexcept;
+  std::span<const host_state> hosts() const noexcept { return std::span(hosts_).first(host_count_); }
   bool any_pending() const noexcept;
   bool nothing_left() const noexcept { return open_.empty() && next_waiting_ == waiting_.size(); }
 
-  void withdraw(rr_type type, const std::vector<candidate>& found);
-  void drop_known(std::vector<candidate>& found, rr_type type) const;
+  void withdraw(origin from, const std::vector<candidate>& found);
+  void drop_known(std::vector<candidate>& found, origin from) const;
   void record_skipped(std::vector<candidate>& found, time_point now);
 
   bool is_over(time_point now) const noexcept;
+  bool heard_enough() const noexcept;
   time_point first_start_due() const noexcept;
+  time_point tier_due() const noexcept;
   time_point start_due() const noexcept;
   duration delay_for(const health_view& known) const noexcept;
   duration delay_after_last_start() const noexcept;
@@ -138,8 +153,8 @@ class race {
   time_point start_;
 
   // What DNS brought.
-  std::array<asked, 3> questions_{};        // https, aaaa, a
-  std::array<bool, 2> has_addresses_{};     // of this family, from its own question: hints are no longer wanted
+  std::array<host_state, most_other_hosts + 1> hosts_{};
+  std::size_t host_count_ = 1;              // those that have been heard of
   std::optional<time_point> first_usable_;  // when the first candidate that may be started was told
   std::vector<candidate> waiting_;          // in the order of trying
   std::size_t next_waiting_ = 0;            // before it: started, moved from

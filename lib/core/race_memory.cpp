@@ -6,10 +6,10 @@
 
 namespace lbresolve::core {
 
-std::vector<member> race_memory::kept_besides(rr_type kind, const std::vector<candidate>& newest, time_point fetched,
+std::vector<member> race_memory::kept_besides(origin from, const std::vector<candidate>& newest, time_point expires,
                                               duration ttl, time_point now) {
   if (store_ == nullptr) return {};
-  membership m{.kind = kind, .members = {}, .fetched = fetched, .ttl = ttl};
+  membership m{.from = from, .members = {}, .fetched = expires == never ? now : expires - ttl, .ttl = ttl};
   m.members.reserve(newest.size());
   for (const candidate& c : newest)
     m.members.push_back({.at = c.endpoint, .priority = c.priority, .weight = c.weight, .weighted = c.weighted});

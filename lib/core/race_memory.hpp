@@ -28,7 +28,8 @@ class race_memory {
       : store_(&store), target_(std::move(target)), rules_(rules) {}
 
   /// Members that the newest answer does not have (mode `client`).
-  std::vector<member> kept_besides(rr_type kind, const std::vector<candidate>& newest, time_point fetched, duration ttl,
+  /// @param expires, ttl of the answer
+  std::vector<member> kept_besides(origin from, const std::vector<candidate>& newest, time_point expires, duration ttl,
                                    time_point now);
   /// Tells each candidate what is known of it. Those of earlier calls belong to the same set.
   /// @return whether most members fail and none succeeds

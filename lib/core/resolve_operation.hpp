@@ -1,10 +1,10 @@
-// A resolve under way: a lookup whose answers are collected and put in order.
+// A resolve under way: lookups whose answers are collected and put in order.
 #pragma once
 
-#include "core/lookup.hpp"
 #include "core/operation.hpp"
 #include "core/order.hpp"
 #include "core/race_memory.hpp"
+#include "core/service_lookup.hpp"
 
 #include <lbresolve/error.hpp>
 #include <lbresolve/resolver.hpp>
@@ -23,7 +23,7 @@ struct resolve_request {
   race_memory memory;  ///< only looked at
   bool use_cache = true;
   time_point deadline = never;
-  duration sibling_wait = std::chrono::milliseconds{500};  ///< for the other family, once one has answered
+  duration sibling_wait = std::chrono::milliseconds{500};  ///< for the others, once one has answered
   source_lookup source_of;                                 ///< required
   std::chrono::system_clock::time_point began;             ///< for people
 };
@@ -47,13 +47,14 @@ class resolve_operation final : public operation {
   result<resolution> outcome();
 
  private:
+  void collect(service_lookup::action found, time_point now);
   operation_action finish(time_point now, random_source& random);
   error failure() const;
 
   resolve_request request_;
   time_point start_;
-  lookup lookup_;
-  std::vector<address> found_;
+  service_lookup lookup_;
+  std::vector<candidate> found_;
   std::optional<time_point> first_found_;
   bool cancelled_ = false;
   bool timed_out_ = false;

@@ -18,15 +18,15 @@ constexpr int window_in_ttls = 10;
 
 }  // namespace
 
-roster::history& roster::of(rr_type kind) {
-  const auto at = std::find_if(histories_.begin(), histories_.end(), [&](const history& h) { return h.kind == kind; });
+roster::history& roster::of(origin from) {
+  const auto at = std::find_if(histories_.begin(), histories_.end(), [&](const history& h) { return h.from == from; });
   if (at != histories_.end()) return *at;
-  histories_.push_back({.kind = kind});
+  histories_.push_back({.from = from});
   return histories_.back();
 }
 
 void roster::take(membership newest, time_point now, const roster_rules& rules) {
-  history& h = of(newest.kind);
+  history& h = of(newest.from);
   if (newest.fetched <= h.fetched) return;
   compare(h, newest.members);
   ++h.answers;
@@ -65,11 +65,11 @@ bool roster::still_counts(const history& h, const seen_member& s, time_point now
   return now < s.last_seen + keep;
 }
 
-std::vector<member> roster::kept(rr_type kind, time_point now, const roster_rules& rules) const {
+std::vector<member> roster::kept(origin from, time_point now, const roster_rules& rules) const {
   std::vector<member> out;
   if (rules.mode != selection_mode::client) return out;
   for (const history& h : histories_) {
-    if (h.kind != kind) continue;
+    if (h.from != from) continue;
     for (const seen_member& s : h.seen)
       if (!has(h.newest, s.what.at) && still_counts(h, s, now, rules)) out.push_back(s.what);
   }

@@ -5,7 +5,7 @@
 // seen to rotate, which shows a few of many addresses at a time, for the rotation window since it was last seen.
 #pragma once
 
-#include "core/question.hpp"
+#include "core/candidate.hpp"
 #include "core/time.hpp"
 
 #include <lbresolve/endpoint.hpp>
@@ -23,7 +23,7 @@ namespace lbresolve::core {
 /// One address record as a member: what DNS said of it, and when.
 struct member {
   lbresolve::endpoint at;
-  std::uint16_t priority = 0;
+  std::uint32_t priority = 0;
   std::uint16_t weight = 0;
   bool weighted = false;
   friend bool operator==(const member&, const member&) = default;
@@ -31,7 +31,7 @@ struct member {
 
 /// What one answer says: all members of one kind, fetched at one time.
 struct membership {
-  rr_type kind = rr_type::a;    ///< members of different kinds do not replace each other
+  origin from;                  ///< what different questions brought does not replace each other
   std::vector<member> members;  ///< in the order of the answer
   time_point fetched{};         ///< when it came from an upstream
   duration ttl{};               ///< for how long it is true from then on
@@ -50,8 +50,9 @@ class roster {
   /// Takes an answer in. The same answer again, from the cache, changes nothing.
   void take(membership newest, time_point now, const roster_rules& rules);
 
-  /// Members of `kind` that the newest answer does not have and that are members all the same (mode `client`).
-  std::vector<member> kept(rr_type kind, time_point now, const roster_rules& rules) const;
+  /// Members that `from` brought and that the newest answer does not have and that are members all the same (mode
+  /// `client`).
+  std::vector<member> kept(origin from, time_point now, const roster_rules& rules) const;
 
   name_behaviour behaviour() const noexcept;
 
@@ -62,7 +63,7 @@ class roster {
     duration ttl{};
   };
   struct history {
-    rr_type kind = rr_type::a;
+    origin from;
     std::vector<member> newest;
     time_point fetched = time_point::min();
     std::vector<seen_member> seen;
@@ -74,7 +75,7 @@ class roster {
   /// However many a server shows in turn, no more are kept.
   static constexpr std::size_t most_seen = 1'024;
 
-  history& of(rr_type kind);
+  history& of(origin from);
   static bool still_counts(const history& h, const seen_member& s, time_point now, const roster_rules& rules) noexcept;
   static void compare(history& h, const std::vector<member>& newest);
 

@@ -61,7 +61,7 @@ std::vector<member> selection::take_answer(std::string_view text, const membersh
                                            time_point now) {
   target_record& t = target(text, now);
   t.members.take(newest, now, rules);
-  return t.members.kept(newest.kind, now, rules);
+  return t.members.kept(newest.from, now, rules);
 }
 
 bool selection::may_ask_again(std::string_view text, time_point now) {

@@ -94,11 +94,13 @@ query_rules query_rules_for(const settings& s, const resolv_conf& system) {
   return r;
 }
 
-lookup_request lookup_for(const settings& s, target what, std::optional<families> wanted, bool search, bool https,
-                          const resolv_conf& system, bool has_ipv6) {
+lookup_request lookup_for(const settings& s, target what, std::optional<families> wanted, bool search,
+                          std::optional<bool> https, const resolv_conf& system, bool has_ipv6) {
   const families f = wanted.value_or(s.chosen.families);
   lookup_request r{.search = search, .ask_aaaa = (has_ipv6 || s.chosen.ask_unroutable) && !system.no_aaaa};
-  if (https) r.types.push_back(rr_type::https);  // RFC 8305 section 3, and HEv3: in this order
+  if (what.service) r.types.push_back(rr_type::srv);
+  if (https.value_or(what.https) && !what.service)
+    r.types.push_back(rr_type::https);  // RFC 8305 section 3, and HEv3: in this order
   if (f != families::ipv4_only) r.types.push_back(rr_type::aaaa);
   if (f != families::ipv6_only) r.types.push_back(rr_type::a);
   r.what = std::move(what);

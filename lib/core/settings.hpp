@@ -33,9 +33,10 @@ result<void> check(const connect_options& o);
 std::shared_ptr<upstreams> upstreams_for(const settings& s, const resolv_conf& system);
 query_rules query_rules_for(const settings& s, const resolv_conf& system);
 
-/// What to ask for. @param has_ipv6 whether this host has an IPv6 address that reaches beyond itself
-lookup_request lookup_for(const settings& s, target what, std::optional<families> wanted, bool search, bool https,
-                          const resolv_conf& system, bool has_ipv6);
+/// What to ask for. @param https whether HTTPS records are wanted; unset: for https:// targets
+/// @param has_ipv6 whether this host has an IPv6 address that reaches beyond itself
+lookup_request lookup_for(const settings& s, target what, std::optional<families> wanted, bool search,
+                          std::optional<bool> https, const resolv_conf& system, bool has_ipv6);
 race_settings racing_for(const settings& s, const connect_options& o, bool has_ipv6, time_point now);
 order_settings ordering_for(const settings& s);
 

@@ -35,15 +35,33 @@ std::vector<std::uint8_t> make_reply(const sent_query& q, const std::vector<std:
   return b.bytes();
 }
 
+std::vector<std::uint8_t> make_record_reply(const sent_query& q, const std::vector<octets>& records,
+                                            std::uint32_t ttl) {
+  const auto parsed = core::message::parse(q.bytes).value();
+  message_builder b(parsed.id());
+  const auto question = parsed.question_octets();
+  b.raw({question.begin(), question.end()}).set_count(0, 1);
+  for (const octets& data : records) b.answer(pointer(12), q.asked.type, ttl, data);
+  return b.bytes();
+}
+
 std::vector<scripted_reply> zone::operator()(const sent_query& q) const {
-  const auto at = addresses.find(q.asked.name.to_text());
-  if (at == addresses.end()) return {{after, make_reply(q, {}, ttl, 3)}};
+  const key asked{q.asked.name.to_text(), q.asked.type};
+  const auto slow = later.find(asked);
+  const duration when = slow == later.end() ? after : slow->second;
+  if (when == duration::max()) return {};
+  if (const auto found = records.find(asked); found != records.end())
+    return {{when, make_record_reply(q, found->second, ttl)}};
+  const auto at = addresses.find(asked.first);
+  const bool exists = at != addresses.end() || std::any_of(records.begin(), records.end(),
+                                                           [&](const auto& r) { return r.first.first == asked.first; });
+  if (at == addresses.end()) return {{when, make_reply(q, {}, ttl, exists ? 0 : 3)}};
   std::vector<std::string> wanted;
   for (const std::string& text : at->second) {
     const bool v6 = address::parse(text).value().is_v6();
     if (q.asked.type == (v6 ? core::rr_type::aaaa : core::rr_type::a)) wanted.push_back(text);
   }
-  return {{after, make_reply(q, wanted, ttl)}};
+  return {{when, make_reply(q, wanted, ttl)}};
 }
 
 std::string world_outcome::end() const {

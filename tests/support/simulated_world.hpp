@@ -49,11 +49,19 @@ std::vector<std::uint8_t> make_reply(const sent_query& q, const std::vector<std:
                                      std::uint32_t ttl = 60, unsigned rcode = 0, bool truncated = false,
                                      std::uint32_t soa_ttl = 30);
 
+/// The same with records of whatever type, given as RDATA.
+std::vector<std::uint8_t> make_record_reply(const sent_query& q, const std::vector<octets>& records,
+                                            std::uint32_t ttl = 60);
+
 /// Answers from a table of names; what is not there is NXDOMAIN (or NODATA where another type is there).
 struct zone {
+  using key = std::pair<std::string, core::rr_type>;
+
   std::map<std::string, std::vector<std::string>> addresses;  ///< by name, both families
   std::uint32_t ttl = 60;
   duration after = 5ms;
+  std::map<key, std::vector<octets>> records;  ///< RDATA
+  std::map<key, duration> later;               ///< instead of `after`; core::duration::max(): never
   std::vector<scripted_reply> operator()(const sent_query& q) const;
 };
 

@@ -120,8 +120,8 @@ struct connect_options {
   std::optional<std::chrono::milliseconds> attempt_delay;  ///< unset: the resolver's
   bool use_cache = true;
   bool search = true;
-  /// Ask for HTTPS records (RFC 9460) and use their port, ALPN and hints.
-  bool https_records = false;
+  /// Ask for HTTPS records (RFC 9460), and go where they say; unset: for https:// targets.
+  std::optional<bool> https_records;
   std::optional<lbresolve::address> source_address;  ///< the other family is skipped
   std::string interface;                             ///< SO_BINDTODEVICE, by name
   lbresolve::socket_hook hook;
