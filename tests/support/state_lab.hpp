@@ -108,6 +108,7 @@ inline std::string sql(const std::string& path, const std::string& text) {
   sqlite3* db = nullptr;
   REQUIRE(sqlite3_open(path.c_str(), &db) == SQLITE_OK);
   sqlite3_busy_timeout(db, 10'000);
+  sqlite3_exec(db, "PRAGMA synchronous = OFF", nullptr, nullptr, nullptr);
   std::string last;
   const auto keep_last = [](void* to, int, char** values, char**) {
     *static_cast<std::string*>(to) = values[0] != nullptr ? values[0] : "";
@@ -124,6 +125,7 @@ inline std::string sql(const std::string& path, const std::string& text) {
 }
 
 inline std::vector<char> read_bytes(const std::string& path) {
+  if (!std::filesystem::is_regular_file(path)) return {};
   std::ifstream in(path, std::ios::binary);
   return {std::istreambuf_iterator<char>(in), std::istreambuf_iterator<char>()};
 }
