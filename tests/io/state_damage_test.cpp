@@ -377,10 +377,7 @@ TEST_CASE("SEC-11: a file that may not grow any more is a warning, and not the e
 }
 
 TEST_CASE("SEC-11: a full disk is a warning, and damages nothing") {
-  if (const char* why = why_no_namespaces(CLONE_NEWNS)) {
-    MESSAGE(why);
-    return;
-  }
+  if (!has_namespaces(CLONE_NEWNS)) return;
   const temporary_folder folder;
   const int status = in_child([&] {
     if (!enter_namespaces(CLONE_NEWNS) || ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) != 0) return 1;
