@@ -25,6 +25,7 @@ connect_operation::connect_operation(connect_request request, std::shared_ptr<co
       story_(std::make_shared<trace>()) {
   story_->target = request_.lookup.what.text;
   story_->began = request_.began;
+  story_->notes = std::move(request_.notes);
   begin_lookup();
 }
 

@@ -244,6 +244,39 @@ void drop_duplicates(std::vector<candidate>& candidates) {
   candidates.resize(end);
 }
 
+front_row front_of(std::vector<candidate> candidates, const order_settings& settings, random_source& random) {
+  std::erase_if(candidates, [](const candidate& c) { return !c.skip.empty(); });
+  drop_duplicates(candidates);
+  front_row row;
+  if (candidates.empty()) return row;
+  const candidate first = order(candidates, settings, random).front();
+  const bool leaves_choice =
+      settings.mode != selection_mode::server && settings.policy != policy::hash && settings.policy != policy::in_order;
+  row.weighted = first.weighted && settings.policy != policy::fastest && settings.policy != policy::round_robin;
+  const auto key_of = [&](const candidate& c) {
+    const std::uint64_t key = rank(c, 0, 0, 0, settings.mode).key;
+    return row.weighted ? key >> 14 : key;  // weights are drawn before families
+  };
+  scratch_memory bytes;
+  std::pmr::monotonic_buffer_resource memory(bytes.data(), bytes.size());
+  const auto costs = costs_of(candidates, settings, &memory);
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const candidate& c = candidates[i];
+    const bool in_front = leaves_choice ? key_of(c) == key_of(first) : c.endpoint == first.endpoint;
+    if (!in_front) continue;
+    // The weight is that of a whole record, whose addresses share it.
+    const auto of_record =
+        static_cast<double>(std::count_if(candidates.begin(), candidates.end(), [&](const candidate& o) {
+          return o.weighted && record_of(o) == record_of(c) && key_of(o) == key_of(first);
+        }));
+    const double weight = row.weighted ? static_cast<double>(chance_of(c.weight)) / std::max(of_record, 1.0) : 1;
+    row.contenders.push_back({.known = c.known, .weight = weight});
+    row.costs.push_back(costs[i]);
+    row.members.push_back(c);
+  }
+  return row;
+}
+
 std::vector<candidate> order(std::vector<candidate> candidates, const order_settings& settings, random_source& random) {
   if (candidates.size() < 2) return candidates;
   drop_duplicates(candidates);

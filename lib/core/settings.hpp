@@ -39,6 +39,8 @@ lookup_request lookup_for(const settings& s, target what, std::optional<families
                           std::optional<bool> https, const resolv_conf& system, bool has_ipv6);
 race_settings racing_for(const settings& s, const connect_options& o, bool has_ipv6, time_point now);
 order_settings ordering_for(const settings& s);
+/// As a connect with these settings orders.
+order_settings ordering_for(const settings& s, const connect_options& o);
 
 /// The memory of choices: its constants, and one race's or lookup's view of it.
 selection_rules selection_rules_for(const settings& s);
