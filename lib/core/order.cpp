@@ -3,9 +3,8 @@
 //   1. Health: what works, then what is suspect, then what is due back, then what is ejected. Nothing is left out.
 //   2. Priority (SRV, SVCB): a tier is exhausted before the next one starts.
 //   3. No route: last inside its priority (RFC 6724 section 6 rule 1).
-//   4. Weights (SRV): whole records follow one another, drawn by weight (RFC 2782). Families cannot decide before that:
-//   a
-//      host without IPv6 has its share too. Policies that have an order of their own leave weights aside.
+//   4. Weights (SRV): whole records follow one another, drawn by weight (RFC 2782). Families cannot decide before that,
+//      as a host without IPv6 has its share too. Policies that have an order of their own leave weights aside.
 //   5. Families alternate (RFC 8305 section 4). The family of the candidate that RFC 6724 likes best, rule 6 included,
 //      goes first: so IPv6 over IPv4, but not over a tunnel, nor from an address with another label, nor when its best
 //      is known to be clearly farther.
