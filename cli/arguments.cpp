@@ -1,6 +1,7 @@
 #include "cli/arguments.hpp"
 
 #include "cli/duration.hpp"
+#include "cli/state_path.hpp"
 
 #include <fmt/format.h>
 
@@ -21,8 +22,9 @@ namespace {
 struct raw_arguments {
   bool help = false, version = false, v4 = false, v6 = false;
   bool no_cache = false, no_search = false, no_probes = false, https = false, no_https = false, trace = false;
+  bool watch = false, clear = false, no_state = false;
   std::string timeout, attempt_delay, policy, mode, interval, count, parallel, source, interface, subnet, resolv_conf,
-      hosts, format, color;
+      hosts, format, color, state, key;
   /// With the number of words before it, for its place among the @servers.
   std::vector<std::pair<std::size_t, std::string>> servers;
 };
@@ -40,7 +42,10 @@ void declare(CLI::App& app, raw_arguments& raw) {
   app.add_flag("--https", raw.https);
   app.add_flag("--no-https", raw.no_https);
   app.add_flag("--trace", raw.trace);
-  const std::array<std::pair<const char*, std::string*>, 14> values{{{"--timeout", &raw.timeout},
+  app.add_flag("--watch", raw.watch);
+  app.add_flag("--clear", raw.clear);
+  app.add_flag("--no-state", raw.no_state);
+  const std::array<std::pair<const char*, std::string*>, 16> values{{{"--timeout", &raw.timeout},
                                                                      {"--attempt-delay", &raw.attempt_delay},
                                                                      {"--policy", &raw.policy},
                                                                      {"--mode", &raw.mode},
@@ -52,6 +57,8 @@ void declare(CLI::App& app, raw_arguments& raw) {
                                                                      {"--subnet", &raw.subnet},
                                                                      {"--resolv-conf", &raw.resolv_conf},
                                                                      {"--hosts", &raw.hosts},
+                                                                     {"--state", &raw.state},
+                                                                     {"--key", &raw.key},
                                                                      {"--format", &raw.format},
                                                                      {"--color", &raw.color}}};
   for (const auto& [name, into] : values) app.add_option(name, *into)->take_last();
@@ -154,6 +161,13 @@ void read_values(reader& in, const raw_arguments& raw, arguments& out) {
   });
   in.text("--subnet", raw.subnet, [&](const std::string& s) { out.subnet = s; });
   in.text("--resolv-conf", raw.resolv_conf, [&](const std::string& s) { out.resolv_conf = s; });
+  in.text("--key", raw.key, [&](const std::string& s) { out.key = s; });
+  out.state = default_state_path();
+  in.text("--state", raw.state, [&](const std::string& s) { out.state = s; });
+  if (raw.no_state) out.state.clear();
+  if (raw.no_state && in.given("--state")) in.complain("--state and --no-state exclude each other");
+  out.watch = raw.watch;
+  out.clear = raw.clear;
   if (in.given("--hosts")) out.hosts = raw.hosts;  // empty: none is read
   if (raw.v4 && raw.v6) in.complain("-4 and -6 exclude each other");
   if (raw.v4) out.families = families::ipv4_only;
@@ -164,6 +178,15 @@ void read_values(reader& in, const raw_arguments& raw, arguments& out) {
   if (raw.https && raw.no_https) in.complain("--https and --no-https exclude each other");
   if (raw.https || raw.no_https) out.https = raw.https;
   out.trace = raw.trace;
+}
+
+std::optional<arguments::command> command_called(const std::string& word) {
+  using enum arguments::command;
+  constexpr std::array<std::pair<const char*, arguments::command>, 5> known{
+      {{"resolve", resolve}, {"connect", connect}, {"explain", explain}, {"probe", probe}, {"health", health}}};
+  for (const auto& [name, command] : known)
+    if (word == name) return command;
+  return std::nullopt;
 }
 
 /// The words between the options: @server, the command, targets; CLI11 leaves unknown options among them.
@@ -179,28 +202,75 @@ void read_words(reader& in, const std::vector<std::string>& words, const raw_arg
     } else if (word.starts_with('@')) {
       if (word.size() == 1) in.complain("@ needs a server, as in @192.0.2.53");
       out.servers.push_back(word.substr(1));
-    } else if (!command_said && out.targets.empty() && (word == "resolve" || word == "connect")) {
+    } else if (const auto command = command_called(word); command && !command_said && out.targets.empty()) {
       command_said = true;
-      out.what = word == "resolve" ? arguments::command::resolve : arguments::command::connect;
+      out.what = *command;
     } else {
       out.targets.push_back(word);
     }
   }
 }
 
+/// Options that only some commands have.
+struct narrow_option {
+  const char* name;
+  const char* commands;  ///< for the sentence
+  bool (*has)(arguments::command);
+};
+
+constexpr bool connects(arguments::command c) {
+  using enum arguments::command;
+  return c == connect || c == explain || c == probe;
+}
+
+constexpr narrow_option narrow_options[] = {
+    {"--attempt-delay", "connect", [](arguments::command c) { return c == arguments::command::connect; }},
+    {"--https", "connect, explain and probe", connects},
+    {"--no-https", "connect, explain and probe", connects},
+    {"--source", "connect, explain and probe", connects},
+    {"--interface", "connect, explain and probe", connects},
+    {"--watch", "probe", [](arguments::command c) { return c == arguments::command::probe; }},
+    {"--clear", "health", [](arguments::command c) { return c == arguments::command::health; }},
+};
+
+const char* word_of(arguments::command c) {
+  using enum arguments::command;
+  switch (c) {
+    case connect:
+      return "connect";
+    case explain:
+      return "explain";
+    case probe:
+      return "probe";
+    case health:
+      return "health";
+    case resolve:
+    case help:
+    case version:
+      break;
+  }
+  return "resolve";
+}
+
 void check_together(reader& in, const arguments& out) {
-  const bool connecting = out.what == arguments::command::connect;
-  if (out.targets.empty()) {
-    in.complain(connecting ? "connect needs a target, as in example.com:443" : "no name was given");
+  const std::string command = word_of(out.what);
+  const bool one_target = connects(out.what);
+  if (out.what == arguments::command::health) {
+    if (!out.targets.empty()) in.complain(fmt::format("health takes no target, and \"{}\" is one", out.targets[0]));
+    if (out.state.empty()) in.complain("health shows what is kept, and --no-state keeps nothing");
+  } else if (out.targets.empty()) {
+    in.complain(one_target ? command + " needs a target, as in example.com:443" : "no name was given");
   }
-  if (connecting && out.targets.size() > 1) {
-    in.complain(fmt::format("connect takes one target, and \"{}\" is a second one", out.targets[1]));
+  if (one_target && out.targets.size() > 1) {
+    in.complain(fmt::format("{} takes one target, and \"{}\" is a second one", command, out.targets[1]));
   }
-  for (const char* option : {"--attempt-delay", "--https", "--no-https", "--source", "--interface"}) {
-    if (!connecting && in.given(option)) in.complain(fmt::format("{} is for connect, not for resolve", option));
+  for (const narrow_option& option : narrow_options) {
+    if (in.given(option.name) && !option.has(out.what))
+      in.complain(fmt::format("{} is for {}, not for {}", option.name, option.commands, command));
   }
   if (out.parallel > 1 && !out.count) in.complain("--parallel needs --count");
-  if (out.interval && !out.count) in.complain("--interval needs --count");
+  if (out.watch && out.count) in.complain("--watch and --count exclude each other");
+  if (out.interval && !out.count && !out.watch) in.complain("--interval needs --count or --watch");
 }
 
 /// CLI11 writes "--timeout: 1 required TEXT missing" or "Could not convert: --trace = x": all that is needed of it is
@@ -263,6 +333,7 @@ options arguments::resolver_options() const {
   if (policy) o.selection.policy = *policy;
   if (mode) o.selection.mode = *mode;
   o.selection.probing = !no_probes;
+  o.selection.state_file = state;
   if (families) o.families = *families;
   if (attempt_delay) o.racing.attempt_delay = *attempt_delay;
   // The lookup's own deadline comes first, so that running out of time is that, and not a failure of the servers.

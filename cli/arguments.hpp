@@ -19,7 +19,7 @@ namespace lbresolve::cli {
 enum class output_format { table, short_text, json };
 
 struct arguments {
-  enum class command : std::uint8_t { resolve = 1, connect = 2, help = 4, version = 8 };
+  enum class command : std::uint8_t { resolve, connect, explain, probe, health, help, version };
 
   command what = command::resolve;
   std::vector<std::string> targets;
@@ -37,6 +37,10 @@ struct arguments {
   bool no_probes = false;
   std::optional<bool> https;  ///< --https, --no-https
   bool trace = false;
+  bool watch = false;              ///< probe: again and again
+  bool clear = false;              ///< health: forget it all
+  std::optional<std::string> key;  ///< policy hash
+  std::string state;               ///< where what is learned is kept; empty: nowhere
   std::optional<address> source;
   std::string interface;
   std::optional<std::string> subnet;

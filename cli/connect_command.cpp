@@ -5,6 +5,7 @@
 #include "cli/render_story.hpp"
 #include "cli/render_tally.hpp"
 #include "cli/repeat.hpp"
+#include "cli/settings.hpp"
 #include "cli/tally.hpp"
 #include "cli/verdict.hpp"
 #include "cli/words.hpp"
@@ -17,18 +18,6 @@
 
 namespace lbresolve::cli {
 namespace {
-
-connect_options settings_of(const arguments& args) {
-  connect_options settings;
-  if (args.timeout) settings.timeout = *args.timeout;
-  settings.use_cache = !args.no_cache;
-  settings.search = !args.no_search;
-  settings.https_records = args.https;
-  settings.source_address = args.source;
-  settings.interface = args.interface;
-  settings.attempt_delay = args.attempt_delay;
-  return settings;
-}
 
 elapsed took(const connection& c) { return c.story() == nullptr ? elapsed{} : c.story()->took; }
 
@@ -77,7 +66,7 @@ exit_code run_connect(const arguments& args, resolver& with, const terminal& to,
                             .start = {},
                             .finished = {}};
   work.start = [&](int, connect_callback done) {
-    return with.async_connect(args.targets.front(), settings_of(args), std::move(done));
+    return with.async_connect(args.targets.front(), connect_settings(args), std::move(done));
   };
   work.finished = [&](int index, result<connection> what) {
     if (!args.count) {

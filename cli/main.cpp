@@ -1,7 +1,10 @@
 #include "cli/arguments.hpp"
 #include "cli/connect_command.hpp"
 #include "cli/exit_code.hpp"
+#include "cli/explain_command.hpp"
+#include "cli/health_command.hpp"
 #include "cli/output.hpp"
+#include "cli/probe_command.hpp"
 #include "cli/resolve_command.hpp"
 #include "cli/terminal.hpp"
 #include "cli/wakeup.hpp"
@@ -64,8 +67,21 @@ exit_code run(const arguments& args, output& out) {
     return exit_code_of(made.error());
   }
   const terminal to = terminal::of_stdout(args.color);
-  return args.what == arguments::command::connect ? run_connect(args, made.value(), to, out)
-                                                  : run_resolve(args, made.value(), to, out);
+  switch (args.what) {
+    case arguments::command::connect:
+      return run_connect(args, made.value(), to, out);
+    case arguments::command::explain:
+      return run_explain(args, made.value(), to, out);
+    case arguments::command::probe:
+      return run_probe(args, made.value(), to, out);
+    case arguments::command::health:
+      return run_health(args, made.value(), to, out);
+    case arguments::command::resolve:
+    case arguments::command::help:
+    case arguments::command::version:
+      break;
+  }
+  return run_resolve(args, made.value(), to, out);
 }
 
 exit_code main_of(std::span<const char* const> argv) {

@@ -114,6 +114,62 @@ json json_value(const resolution& r) {
 
 json json_value(const connection& c) { return {{"endpoint", json_endpoint(c.peer())}}; }
 
+json optional_ms(const std::optional<std::chrono::nanoseconds>& time) {
+  return time ? json(milliseconds(*time)) : json(nullptr);
+}
+
+double rounded(double value) { return std::round(value * 1e4) / 1e4; }
+
+json json_value(const explanation& e) {
+  json candidates = json::array();
+  for (const explained_candidate& c : e.candidates) {
+    json one = json_endpoint(c.endpoint);
+    one["priority"] = c.priority;
+    one["weight"] = c.weight ? json(*c.weight) : json(nullptr);
+    one["state"] = one_word(to_string(c.state));
+    one["srtt_ms"] = optional_ms(c.srtt);
+    one["successes_30s"] = c.successes;
+    one["failures_30s"] = c.failures;
+    one["in_flight"] = c.in_flight;
+    one["cost_ms"] = milliseconds(c.cost);
+    one["share"] = rounded(c.share);
+    one["why"] = c.why;
+    candidates.push_back(std::move(one));
+  }
+  return {{"mode", to_string(e.mode)},
+          {"policy", to_string(e.policy)},
+          {"behaviour", one_word(to_string(e.behaviour))},
+          {"panic", e.panic},
+          {"candidates", std::move(candidates)}};
+}
+
+json json_value(const probe_report& r) {
+  json addresses = json::array();
+  for (const attempt_record& a : r.attempts) {
+    json one = json_attempt(a);
+    if (a.ended_as == attempt_record::outcome::won) one["outcome"] = "connected";
+    addresses.push_back(std::move(one));
+  }
+  return {{"addresses", std::move(addresses)}};
+}
+
+json json_record(const endpoint_health_record& r) {
+  json out = json_endpoint(r.endpoint);
+  out["state"] = one_word(to_string(r.state));
+  out["srtt_ms"] = optional_ms(r.srtt);
+  out["rttvar_ms"] = milliseconds(r.rttvar);
+  out["latency_ms"] = optional_ms(r.latency);
+  out["successes_30s"] = r.successes;
+  out["failures_30s"] = r.failures;
+  out["consecutive_failures"] = r.consecutive_failures;
+  out["in_flight"] = r.in_flight;
+  out["age_ms"] = milliseconds(r.age);
+  out["comes_back_ms"] = optional_ms(r.comes_back);
+  return out;
+}
+
+const trace* story_of(const explanation& e) { return e.story.get(); }
+const trace* story_of(const probe_report& r) { return r.story.get(); }
 const trace* story_of(const resolution& r) { return r.story.get(); }
 const trace* story_of(const connection& c) { return c.story(); }
 
@@ -141,6 +197,20 @@ std::string json_of(std::string_view target, const result<resolution>& what, boo
 
 std::string json_of(std::string_view target, const result<connection>& what, bool pretty) {
   return json_operation("connect", target, what, pretty);
+}
+
+std::string json_of(std::string_view target, const result<explanation>& what) {
+  return json_operation("explain", target, what, false);
+}
+
+std::string json_of(std::string_view target, const result<probe_report>& what) {
+  return json_operation("probe", target, what, false);
+}
+
+std::string json_of(const std::vector<endpoint_health_record>& records) {
+  json endpoints = json::array();
+  for (const endpoint_health_record& r : records) endpoints.push_back(json_record(r));
+  return text_of({{"schema", schema}, {"kind", "health"}, {"endpoints", std::move(endpoints)}}, false);
 }
 
 std::string json_summary(std::string_view kind, std::string_view target, const tally& sums, elapsed took) {

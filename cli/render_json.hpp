@@ -8,6 +8,7 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace lbresolve::cli {
 
@@ -16,6 +17,10 @@ namespace lbresolve::cli {
 /// @param pretty over several lines; otherwise on one.
 std::string json_of(std::string_view target, const result<resolution>& what, bool pretty);
 std::string json_of(std::string_view target, const result<connection>& what, bool pretty);
+/// On one line.
+std::string json_of(std::string_view target, const result<explanation>& what);
+std::string json_of(std::string_view target, const result<probe_report>& what);
+std::string json_of(const std::vector<endpoint_health_record>& records);
 
 /// The object that --count ends with.
 /// @param kind "resolve" or "connect"

@@ -62,10 +62,10 @@ std::string merit(const candidate& c, double cost, double best, const order_sett
     return "back for " + std::to_string(std::lround(c.known.ramp * 100)) + " % of its share";
   if (!c.known.measured) return "never measured: tried before measured ones";
   if (cost <= best) return "the least expected time";
-  const std::string times = tenths(cost / std::max(best, 1.0)) + " times the least expected time";
-  if (settings.policy == policy::fastest) return times;
   const double edge = settings.balance.band * best + static_cast<double>(settings.balance.band_slack.count());
-  return times + (cost <= edge ? ": as good as the best" : ": when load spills over, or others fail");
+  if (settings.policy == policy::balanced && cost <= edge) return "as good as the best: they share";
+  return tenths(cost / std::max(best, 1.0)) + " times the least expected time" +
+         (settings.policy == policy::balanced ? ": when load spills over, or others fail" : "");
 }
 
 }  // namespace
