@@ -20,7 +20,7 @@ namespace {
 /// CLI11, and @server may stand anywhere.
 struct raw_arguments {
   bool help = false, version = false, v4 = false, v6 = false;
-  bool no_cache = false, no_search = false, https = false, trace = false;
+  bool no_cache = false, no_search = false, stale = false, https = false, trace = false;
   std::string timeout, attempt_delay, policy, count, parallel, source, interface, subnet, resolv_conf, hosts, format,
       color;
   /// With the number of words before it, for its place among the @servers.
@@ -36,6 +36,7 @@ void declare(CLI::App& app, raw_arguments& raw) {
   app.add_flag("-6", raw.v6);
   app.add_flag("--no-cache", raw.no_cache);
   app.add_flag("--no-search", raw.no_search);
+  app.add_flag("--stale", raw.stale);
   app.add_flag("--https", raw.https);
   app.add_flag("--trace", raw.trace);
   const std::array<std::pair<const char*, std::string*>, 12> values{{{"--timeout", &raw.timeout},
@@ -140,11 +141,13 @@ void read_values(reader& in, const raw_arguments& raw, arguments& out) {
   in.text("--subnet", raw.subnet, [&](const std::string& s) { out.subnet = s; });
   in.text("--resolv-conf", raw.resolv_conf, [&](const std::string& s) { out.resolv_conf = s; });
   if (in.given("--hosts")) out.hosts = raw.hosts;  // empty: none is read
+  if (raw.stale && raw.no_cache) in.complain("--stale and --no-cache exclude each other");
   if (raw.v4 && raw.v6) in.complain("-4 and -6 exclude each other");
   if (raw.v4) out.families = families::ipv4_only;
   if (raw.v6) out.families = families::ipv6_only;
   out.no_cache = raw.no_cache;
   out.no_search = raw.no_search;
+  out.stale = raw.stale;
   out.https = raw.https;
   out.trace = raw.trace;
 }
@@ -250,6 +253,7 @@ options arguments::resolver_options() const {
     o.query.timeout = timeout.value_or(resolve_options{}.timeout) + std::chrono::seconds(1);
   }
   o.query.client_subnet = subnet;
+  if (stale) o.cache.stale_window = std::chrono::hours(1);
   if (resolv_conf) o.resolv_conf = *resolv_conf;
   if (hosts) o.hosts = *hosts;
   return o;

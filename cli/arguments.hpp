@@ -32,6 +32,7 @@ struct arguments {
   int parallel = 1;
   bool no_cache = false;
   bool no_search = false;
+  bool stale = false;
   bool https = false;
   bool trace = false;
   std::optional<address> source;

@@ -83,6 +83,7 @@ result<std::unique_ptr<core::resolve_operation>> resolver::impl::prepare(
                           .use_cache = o.use_cache,
                           .deadline = now + o.timeout,
                           .sibling_wait = o.sibling_wait,
+                          .stale = core::stale_for(settings_, o.use_cache, o.use_stale),
                           .source_of = [this](const address& to) { return sources_.source_of(to, io::now()); },
                           .began = std::chrono::system_clock::now()};
   return std::make_unique<core::resolve_operation>(std::move(r), system, now);
@@ -99,6 +100,7 @@ result<std::unique_ptr<core::connect_operation>> resolver::impl::prepare(
                                                      system->dns, has_ipv6),
                           .racing = core::racing_for(settings_, o, has_ipv6, now),
                           .use_cache = o.use_cache,
+                          .use_stale = core::stale_for(settings_, o.use_cache, o.use_stale).has_value(),
                           .source_address = o.source_address,
                           .began = std::chrono::system_clock::now()};
   if (o.interface.empty())

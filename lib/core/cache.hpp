@@ -27,6 +27,10 @@ namespace lbresolve::core {
 ///
 /// Time is an argument, and an answer's end is fixed when it is stored: nothing extends it.
 ///
+/// Serve-stale (RFC 8767): positive answers stay `stale_window` longer, for those who ask for them. A newer answer of
+/// any kind but a failure takes their place, and an NXDOMAIN that of all types of its name. Failures lie beside them
+/// and extend nothing.
+///
 /// Eviction is SIEVE (Zhang and others, NSDI 2024): one queue in order of arrival, one bit per entry that a hit sets,
 /// and a hand that moves from old to new, taking the first entry without the bit and clearing the bits it passes.
 /// Against LRU a hit moves nothing, so it writes one byte and no links; against S3-FIFO there is no second queue and no
@@ -44,12 +48,21 @@ class cache {
 
   struct hit {
     std::shared_ptr<const answer> what;
-    time_point expires;  ///< the first moment at which it is no longer true
+    time_point expires;    ///< the first moment at which it is no longer true
+    bool stale = false;    ///< that moment is past
+    bool refresh = false;  ///< worth asking again now
   };
 
   /// What is known at `now`; an NXDOMAIN learned for the name under another type counts (RFC 2308 section 5), where
   /// fresh is known for this type. Marks it as used. Does not allocate.
-  std::optional<hit> find(const question& q, time_point now);
+  /// @param stale_too takes an answer past its time, inside its window, over a failure and over nothing. Its `refresh`
+  /// says whether asking again is due: not while a failure is remembered, nor within `stale_recheck` of
+  /// on_stale_used().
+  std::optional<hit> find(const question& q, time_point now, bool stale_too = false);
+
+  /// A stale answer to `q` had to be used, as no new one came in time: asking again can wait (RFC 8767 section 5, the
+  /// failure recheck timer).
+  void on_stale_used(const question& q, time_point now);
 
   /// Takes an answer in; one that is not to be kept at least ends what it contradicts. An NXDOMAIN at the end of a
   /// CNAME chain belongs to the end of the chain, for all types; for `q` itself only this type is known. Where
@@ -90,6 +103,8 @@ class cache {
   key key_of(const name& n) const noexcept;
   static std::uint64_t slot_hash(const key& k, std::uint32_t scope) noexcept;
   entry* look_up(const key& k, std::uint32_t scope) const noexcept;
+  bool is_stale(const entry& e, time_point now) const noexcept;
+  void forget(const key& k, std::uint32_t scope) noexcept;
   bool has_fresh_address(const key& k, time_point now) const noexcept;
   std::chrono::seconds lifetime(const answer& a, std::uint32_t ttl) const noexcept;
   std::chrono::seconds failure_lifetime(unsigned failures) const noexcept;

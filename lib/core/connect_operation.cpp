@@ -29,9 +29,16 @@ void connect_operation::begin_lookup() {
 operation_action connect_operation::next(time_point now, random_source& random) {
   using step = operation_action::kind;
   for (;;) {
+    if (!stale_.empty()) feed_stale(now, random);
     const lookup::action found = lookup_->next();
-    if (found.is == lookup::action::kind::ask)
-      return {.is = step::ask, .fresh = resolved_again_ || !request_.use_cache, .asked = *found.asked};
+    if (found.is == lookup::action::kind::ask) {
+      // No stale HTTPS record: it would move the port of addresses that are not stale.
+      const bool fresh = resolved_again_ || !request_.use_cache;
+      return {.is = step::ask,
+              .fresh = fresh,
+              .stale_too = request_.use_stale && !fresh && found.type != rr_type::https,
+              .asked = *found.asked};
+    }
     if (found.is == lookup::action::kind::found) {
       feed(found.type, *found.what, now, random);
       continue;
@@ -60,6 +67,15 @@ operation_action connect_operation::next(time_point now, random_source& random) 
     }
     story_->took = now - start_;
     return {.is = step::done};
+  }
+}
+
+// The race begins with what was known, and is not lost before the new answer is there (HE-17).
+void connect_operation::feed_stale(time_point now, random_source& random) {
+  for (const auto& [asked, what] : std::exchange(stale_, {})) {
+    feed(asked.type, *what, now, random);
+    race_.expect_refresh(asked.type);
+    answered_stale_.push_back(asked);
   }
 }
 
@@ -132,7 +148,18 @@ void connect_operation::resolve_again(time_point now) {
 void connect_operation::on_answer(const question& q, const delivery& d, time_point now) {
   tell(q, d, start_, now, *story_);
   if (d.by == nullptr && d.what->is == answer::kind::positive) from_cache_ = true;
+  if (d.stale) story_->notes.push_back(note_on_stale(q, d, now) + ": asked for too lately to be asked for again");
+  if (d.what->is != answer::kind::failure) {
+    std::erase_if(stale_, [&](const auto& s) { return s.first == q; });
+    if (std::erase(answered_stale_, q) != 0 && d.what->is != answer::kind::positive) race_.withdraw(q.type);
+  }
   lookup_->on_answer(q, d.what, d.expires);
+}
+
+void connect_operation::on_stale(const question& q, const delivery& d, time_point now) {
+  story_->notes.push_back(note_on_stale(q, d, now) + ": tried at once, and asked for again");
+  tell(q, d, start_, now, *story_);
+  stale_.emplace_back(q, d.what);
 }
 
 void connect_operation::on_unanswered(const query& q, time_point) { tell(q, start_, false, story_->queries); }

@@ -24,6 +24,7 @@ struct connect_request {
   lookup_request lookup;
   race_settings racing;
   bool use_cache = true;
+  bool use_stale = false;  ///< addresses past their time start the race, while the name is asked again (RFC 8767)
   std::optional<address> source_address;
   source_lookup source_of;                      ///< required
   std::chrono::system_clock::time_point began;  ///< for people
@@ -36,6 +37,7 @@ class connect_operation final : public operation {
 
   operation_action next(time_point now, random_source& random) override;
   void on_answer(const question& q, const delivery& d, time_point now) override;
+  void on_stale(const question& q, const delivery& d, time_point now) override;
   void on_unanswered(const query& q, time_point now) override;
   void on_connected(std::size_t attempt, time_point now) override { race_.on_connected(attempt, now); }
   void on_failed(std::size_t attempt, std::error_code code, attempt_record::stage stage, time_point now) override {
@@ -45,6 +47,7 @@ class connect_operation final : public operation {
   std::optional<std::size_t> winner() const override { return winner_; }
   std::vector<question> pending() const override { return lookup_->pending(); }
   std::vector<question> distrusted() const override { return distrusted_; }
+  std::vector<question> answered_stale() const override { return answered_stale_; }
 
   /// Why it failed, as a code.
   const std::error_code& code() const noexcept { return code_; }
@@ -55,6 +58,7 @@ class connect_operation final : public operation {
 
  private:
   void begin_lookup();
+  void feed_stale(time_point now, random_source& random);
   void feed(rr_type type, const answer& what, time_point now, random_source& random);
   void take_binding(const answer& what, time_point now, random_source& random);
   void offer(rr_type type, time_point now, random_source& random);
@@ -71,6 +75,8 @@ class connect_operation final : public operation {
   std::optional<std::uint16_t> bound_port_;  // from an HTTPS record
   bool from_cache_ = false;                  // some answer was not fresh
   bool resolved_again_ = false;
+  std::vector<std::pair<question, std::shared_ptr<const answer>>> stale_;  // not yet fed to the race
+  std::vector<question> answered_stale_;                                   // fed, and no new answer yet
   std::vector<question> distrusted_;
   std::optional<std::size_t> winner_;
   std::error_code code_;

@@ -25,7 +25,7 @@ using source_lookup = std::function<std::optional<address>(const address& to)>;
 
 struct operation_action {
   enum class kind : std::uint8_t {
-    ask,    ///< `asked`, from the cache unless `fresh`
+    ask,    ///< `asked`, from the cache unless `fresh`; with `stale_too`, also past its time
     open,   ///< start connecting `attempt` to `to`
     close,  ///< close the socket of `attempt`
     wait,   ///< nothing before `until` but what it is told
@@ -33,6 +33,7 @@ struct operation_action {
   };
   kind is = kind::wait;
   bool fresh = false;
+  bool stale_too = false;
   question asked;
   std::size_t attempt = 0;
   endpoint to;
@@ -45,6 +46,7 @@ struct delivery {
   time_point expires = never;
   const query* by = nullptr;  ///< the query that brought it; null: it was in the cache
   bool shared = false;        ///< that query had been begun for somebody else
+  bool stale = false;         ///< in the cache, past its time (RFC 8767)
 };
 
 /// Thread-safety: one thread at a time.
@@ -56,6 +58,8 @@ class operation {
   virtual operation_action next(time_point now, random_source& random) = 0;
 
   virtual void on_answer(const question& q, const delivery& d, time_point now) = 0;
+  /// What was known of a question that is being asked again: past its time, and the answer is still to come.
+  virtual void on_stale(const question& q, const delivery& d, time_point now) = 0;
   /// A question this operation still waits for, with the query that works on it.
   virtual void on_unanswered(const query& q, time_point now) = 0;
   virtual void on_connected(std::size_t attempt, time_point now) = 0;
@@ -68,6 +72,8 @@ class operation {
   virtual std::vector<question> pending() const = 0;
   /// Questions whose answers led nowhere: ask again before they are used once more (HE-59).
   virtual std::vector<question> distrusted() const = 0;
+  /// Questions for which a stale answer was used, as no new one had come. Their queries go on.
+  virtual std::vector<question> answered_stale() const = 0;
 };
 
 }  // namespace lbresolve::core

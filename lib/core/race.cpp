@@ -46,6 +46,10 @@ bool race::any_pending() const noexcept {
   return std::find(questions_.begin(), questions_.end(), asked::pending) != questions_.end();
 }
 
+bool race::any_refreshing() const noexcept {
+  return std::find(questions_.begin(), questions_.end(), asked::refreshing) != questions_.end();
+}
+
 void race::expect(rr_type type) {
   question(type) = asked::pending;
   again_answered_ = asked_again_;
@@ -152,7 +156,7 @@ race::action race::next(time_point now) {
   if (winner_ && !cancelled_) return hand_over();
   if (const auto why = lost_because(now)) return lose(*why);
   if (start_due() <= now) return start_next(now);
-  if (nothing_left() && !any_pending() && !asked_again_) return ask_again();
+  if (nothing_left() && !any_pending() && !any_refreshing() && !asked_again_) return ask_again();
   return {.what = kind::wait, .until = std::min(start_due(), settings_.deadline)};
 }
 
@@ -175,13 +179,13 @@ std::optional<std::error_code> race::lost_because(time_point now) const {
   if (cancelled_) return make_error_code(errc::cancelled);
   const bool timed_out = now >= settings_.deadline;
   const bool all_failed = nothing_left() && last_start_ && !cut_short();
-  if (nothing_left() && !any_pending()) {
+  if (nothing_left() && !any_pending() && !any_refreshing()) {
     if (!last_start_) return make_error_code(errc::no_addresses);
     if (all_failed && (again_answered_ || timed_out)) return common_failure();
   }
   if (!timed_out) return std::nullopt;
   // How the addresses failed says more than that asking for others took too long.
-  return asked_again_ && all_failed ? common_failure() : make_error_code(errc::timed_out);
+  return (asked_again_ || any_refreshing()) && all_failed ? common_failure() : make_error_code(errc::timed_out);
 }
 
 /// Whether the deadline ended an attempt that might still have succeeded.

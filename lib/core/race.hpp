@@ -68,6 +68,13 @@ class race {
   /// The answer is negative, or failed, or is not waited for any longer.
   void on_no_candidates(rr_type type, time_point now);
 
+  /// What was told of `type` last is past its time, and is being asked for again (HE-17): the race need not wait for
+  /// that, but is not lost before it. Ends with on_candidates() or on_no_candidates().
+  void expect_refresh(rr_type type) { question(type) = asked::refreshing; }
+
+  /// What was told of `type` is no longer so: what has not been started of it is dropped.
+  void withdraw(rr_type type) { withdraw(type, {}); }
+
   /// The attempt is what was wanted: a connection (and, one day, its TLS handshake).
   void on_connected(attempt_id which, time_point now);
 
@@ -87,7 +94,7 @@ class race {
   std::vector<attempt_record> take_attempts() noexcept { return std::move(attempts_); }
 
  private:
-  enum class asked : std::uint8_t { no, pending, settled };
+  enum class asked : std::uint8_t { no, pending, refreshing, settled };
   struct open_attempt {
     attempt_id id = 0;
     time_point started{};
@@ -98,6 +105,7 @@ class race {
   static std::size_t index_of(rr_type type) noexcept;
   bool is_pending(rr_type type) const noexcept { return question(type) == asked::pending; }
   bool any_pending() const noexcept;
+  bool any_refreshing() const noexcept;
   bool nothing_left() const noexcept { return open_.empty() && next_waiting_ == waiting_.size(); }
 
   void withdraw(rr_type type, const std::vector<candidate>& found);

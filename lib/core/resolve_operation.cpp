@@ -25,7 +25,8 @@ operation_action resolve_operation::next(time_point now, random_source& random) 
     const lookup::action a = lookup_.next();
     switch (a.is) {
       case lookup::action::kind::ask:
-        return {.is = step::ask, .fresh = !request_.use_cache, .asked = *a.asked};
+        return {
+            .is = step::ask, .fresh = !request_.use_cache, .stale_too = request_.stale.has_value(), .asked = *a.asked};
       case lookup::action::kind::found:
         if (!first_found_ && !a.what->addresses.empty()) first_found_ = now;
         found_.insert(found_.end(), a.what->addresses.begin(), a.what->addresses.end());
@@ -37,11 +38,20 @@ operation_action resolve_operation::next(time_point now, random_source& random) 
       case lookup::action::kind::wait:
         break;
     }
-    const time_point until = std::min(request_.deadline, first_found_ ? *first_found_ + request_.sibling_wait : never);
+    const time_point until = next_event();
     if (now < until) return {.is = step::wait, .until = until};
+    if (take_all_stale(now)) {
+      request_.deadline = now;  // what has no old answer has had as long
+      continue;
+    }
     timed_out_ = true;
     return finish(now, random);
   }
+}
+
+time_point resolve_operation::next_event() const {
+  return std::min({request_.deadline, first_found_ ? *first_found_ + request_.sibling_wait : never,
+                   stale_.empty() ? never : start_ + request_.stale->after});
 }
 
 operation_action resolve_operation::finish(time_point now, random_source& random) {
@@ -56,8 +66,37 @@ operation_action resolve_operation::finish(time_point now, random_source& random
 }
 
 void resolve_operation::on_answer(const question& q, const delivery& d, time_point now) {
+  if (d.stale) return take_stale(q, d, now);
   tell(q, d, start_, now, *story_);
-  lookup_.on_answer(q, d.what, d.expires);
+  const auto old = std::find_if(stale_.begin(), stale_.end(), [&](const auto& s) { return s.first == q; });
+  if (old == stale_.end()) return lookup_.on_answer(q, d.what, d.expires);
+  const delivery known = std::move(old->second);
+  stale_.erase(old);
+  // RFC 8767 section 4: only where there is no answer. NXDOMAIN and NODATA are answers.
+  if (d.what->is != answer::kind::failure) return lookup_.on_answer(q, d.what, d.expires);
+  answered_stale_.push_back(q);
+  take_stale(q, known, now);
+}
+
+void resolve_operation::on_stale(const question& q, const delivery& d, time_point) { stale_.emplace_back(q, d); }
+
+void resolve_operation::take_stale(const question& q, const delivery& d, time_point now) {
+  story_->notes.push_back(note_on_stale(q, d, now));
+  delivery told = d;
+  told.expires = now + request_.stale->ttl;
+  tell(q, told, start_, now, *story_);
+  used_stale_ = true;
+  lookup_.on_answer(q, told.what, never);  // its TTL is what is said of it, not what is left of it
+}
+
+/// The questions that an old answer is known for are waited for no longer. False: there are none.
+bool resolve_operation::take_all_stale(time_point now) {
+  const auto known = std::exchange(stale_, {});
+  for (const auto& [q, d] : known) {
+    answered_stale_.push_back(q);
+    take_stale(q, d, now);
+  }
+  return !known.empty();
 }
 
 void resolve_operation::on_unanswered(const query& q, time_point) { tell(q, start_, false, story_->queries); }
@@ -76,7 +115,8 @@ error resolve_operation::failure() const {
 
 result<resolution> resolve_operation::outcome() {
   if (ordered_.empty()) return failure();
-  const duration left = lookup_.expires() == never ? duration::zero() : lookup_.expires() - (start_ + story_->took);
+  duration left = lookup_.expires() == never ? duration::zero() : lookup_.expires() - (start_ + story_->took);
+  if (used_stale_) left = lookup_.expires() == never ? request_.stale->ttl : std::min(left, request_.stale->ttl);
   const name& canonical = lookup_.canonical_name();
   const std::string found_name =
       lookup_.current_name().is_root() ? request_.lookup.what.host : lookup_.current_name().to_text();

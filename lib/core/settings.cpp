@@ -30,6 +30,14 @@ std::optional<error> check_query(const query_options& q) {
   return std::nullopt;
 }
 
+std::optional<error> check_cache(const cache_options& c) {
+  if (c.stale_window < 0s) return bad("cache.stale_window is negative: give 0 s or more");
+  if (c.stale_ttl < 0s) return bad("cache.stale_ttl is negative: give 0 s or more");
+  if (c.stale_after < 0ms) return bad("cache.stale_after is negative: give 0 ms or more");
+  if (c.stale_recheck < 30s) return bad("cache.stale_recheck is under 30 s: give 30 s or more");
+  return std::nullopt;
+}
+
 }  // namespace
 
 result<settings> check(options chosen) {
@@ -40,6 +48,7 @@ result<settings> check(options chosen) {
   }
   if (const auto wrong = check_racing(chosen.racing)) return *wrong;
   if (const auto wrong = check_query(chosen.query)) return *wrong;
+  if (const auto wrong = check_cache(chosen.cache)) return *wrong;
   if (chosen.query.client_subnet) {
     s.subnet = client_subnet::parse(*chosen.query.client_subnet);
     if (!s.subnet)
@@ -106,6 +115,12 @@ race_settings racing_for(const settings& s, const connect_options& o, bool has_i
           .policy = o.policy.value_or(s.chosen.policy),
           .awaited = has_ipv6 ? family::ipv6 : family::ipv4,
           .deadline = now + o.timeout};
+}
+
+std::optional<stale_rules> stale_for(const settings& s, bool use_cache, bool use_stale) {
+  const cache_options& c = s.chosen.cache;
+  if (!use_cache || !use_stale || c.stale_window == 0s) return std::nullopt;
+  return stale_rules{.ttl = c.stale_ttl, .after = c.stale_after};
 }
 
 order_settings ordering_for(const settings& s) {

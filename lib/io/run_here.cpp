@@ -77,9 +77,14 @@ local_outcome run_here(core::operation& work, const connector_settings& settings
     const core::operation_action a = work.next(io::now(), random);
     switch (a.is) {
       case step::ask: {
-        auto hit = a.fresh ? std::nullopt : answers.find(a.asked, io::now());
+        auto hit = a.fresh ? std::nullopt : answers.find(a.asked, io::now(), a.stale_too);
         if (!hit) return {};
-        work.on_answer(a.asked, {.what = std::move(hit->what), .expires = hit->expires}, io::now());
+        const core::delivery known{.what = std::move(hit->what), .expires = hit->expires, .stale = hit->stale};
+        if (hit->stale && hit->refresh) {
+          work.on_stale(a.asked, known, io::now());
+          return {};
+        }
+        work.on_answer(a.asked, known, io::now());
         break;
       }
       case step::open:

@@ -78,6 +78,7 @@ WRONG = [
     (["--subnet", "here", "a.test"], '--subnet "here"'),
     (["--subnet", "", "a.test"], "--subnet needs a value"),
     (["-4", "-6", "a.test"], "-4 and -6"),
+    (["--stale", "--no-cache", "a.test"], "--stale and --no-cache"),
     (["-5", "a.test"], "unknown option -5"),
     (["--nope", "a.test"], "unknown option --nope"),
     (["--nope=1", "a.test"], "unknown option --nope"),

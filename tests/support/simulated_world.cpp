@@ -86,6 +86,7 @@ std::uint64_t simulated_world::connect(const std::string& target, const connect_
                                                      o.search, o.https_records, system_->dns, has_ipv6),
                           .racing = core::racing_for(settings_, o, has_ipv6, now_),
                           .use_cache = o.use_cache,
+                          .use_stale = core::stale_for(settings_, o.use_cache, o.use_stale).has_value(),
                           .source_address = o.source_address,
                           .source_of = [this](const address& to) -> std::optional<address> {
                             if (to.is_v6()) return has_ipv6 ? v6(0).source : std::nullopt;
@@ -105,6 +106,7 @@ std::uint64_t simulated_world::resolve(const std::string& target, const resolve_
                           .use_cache = o.use_cache,
                           .deadline = now_ + o.timeout,
                           .sibling_wait = o.sibling_wait,
+                          .stale = core::stale_for(settings_, o.use_cache, o.use_stale),
                           .source_of = [](const address& to) { return to.is_v6() ? v6(0).source : v4(0).source; }};
   const auto id = ++last_id_;
   outcomes_[id];
@@ -217,6 +219,7 @@ void simulated_world::finish(core::engine::action& a) {
       return;
     }
     o.endpoints = found.value().endpoints;
+    o.ttl = found.value().ttl;
     o.story = found.value().story;
     return;
   }

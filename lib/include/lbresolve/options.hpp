@@ -59,6 +59,12 @@ struct cache_options {
   std::chrono::seconds max_negative_ttl{3'600};
   std::chrono::seconds failure_ttl{5};  ///< RFC 9520: first failure; doubles to `max_failure_ttl`
   std::chrono::seconds max_failure_ttl{300};
+  /// Serve-stale (RFC 8767): how long after its time an answer with records may still be used where no upstream gives a
+  /// newer one. 0: never. An hour is a good value.
+  std::chrono::seconds stale_window{0};
+  std::chrono::seconds stale_ttl{30};            ///< `resolution.ttl` of an answer past its time
+  std::chrono::milliseconds stale_after{1'800};  ///< how long a resolve waits for a new answer before it takes it
+  std::chrono::seconds stale_recheck{30};        ///< after that did not come, not asked again for so long; >= 30 s
 };
 
 /// Runs once for each attempt, after the socket is made and before it connects, on the thread that races: set socket
@@ -88,7 +94,10 @@ struct resolve_options {
   std::chrono::milliseconds sibling_wait{500};
   std::optional<lbresolve::families> families;  ///< unset: the resolver's
   bool use_cache = true;                        ///< false: ask again; the answer is cached all the same
-  bool search = true;                           ///< apply the search list of the system's config
+  /// Where `cache.stale_window` keeps answers past their time: take one when no upstream answers within
+  /// `cache.stale_after`. The trace says so, and `resolution.ttl` is `cache.stale_ttl`.
+  bool use_stale = true;
+  bool search = true;  ///< apply the search list of the system's config
 };
 
 /// The settings of one connect.
@@ -98,6 +107,9 @@ struct connect_options {
   std::optional<lbresolve::policy> policy;                 ///< unset: the resolver's
   std::optional<std::chrono::milliseconds> attempt_delay;  ///< unset: the resolver's
   bool use_cache = true;
+  /// Where `cache.stale_window` keeps answers past their time: connect to their addresses at once while the name is
+  /// asked again; new addresses join, and where the old ones fail the new ones are waited for.
+  bool use_stale = true;
   bool search = true;
   /// Ask for HTTPS records (RFC 9460) and use their port, ALPN and hints.
   bool https_records = false;
