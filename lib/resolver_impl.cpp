@@ -115,7 +115,9 @@ result<std::unique_ptr<core::connect_operation>> resolver::impl::prepare(
 result<resolution> resolver::impl::resolve(std::string_view target, const resolve_options& o) {
   job j;
   LBRESOLVE_TRY(work, prepare(target, o, j.system));
-  if (io::run_here(*work, j.sockets, cache_, thread_random(), stopping_).done) return work->outcome();
+  const auto here = io::run_here(*work, j.sockets, cache_, thread_random(), stopping_);
+  refresh(here.refresh, j.system);
+  if (here.done) return work->outcome();
   j.work = std::move(work);
   return wait_for<resolution>(
       std::move(j), [](core::operation& done, io::unique_fd) { return conclude_resolve(done); }, "lookup");
@@ -126,9 +128,21 @@ result<connection> resolver::impl::connect(std::string_view target, const connec
   LBRESOLVE_TRY(work, prepare(target, o, j.system));
   j.sockets = {o.source_address, o.interface, o.hook};
   auto here = io::run_here(*work, j.sockets, cache_, thread_random(), stopping_);
+  refresh(here.refresh, j.system);
   if (here.done) return conclude_connect(*work, std::move(here.winner));
   j.work = std::move(work);
   return wait_for<connection>(std::move(j), conclude_connect, "connect");
+}
+
+// No thread is started for it: what is in the cache came through the loop, so its thread is there. With loop::caller it
+// happens in process().
+void resolver::impl::refresh(const std::vector<core::question>& questions,
+                             const std::shared_ptr<const core::system_settings>& system) {
+  if (questions.empty()) return;
+  loop_->post([this, questions, system] {
+    use_upstreams(system);
+    for (const core::question& q : questions) driver_->refresh(q);
+  });
 }
 
 template <class T>

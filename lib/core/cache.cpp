@@ -189,7 +189,12 @@ std::optional<cache::hit> cache::find(const question& q, time_point now, bool st
   };
   const key k = key_of(q.name);
   entry* const own = look_up(k, scope_of(q.type));
-  if (own != nullptr && own->is_fresh(now)) return use(*own);
+  if (own != nullptr && own->is_fresh(now)) {
+    hit h = use(*own);
+    h.refresh = now >= own->refresh_from;
+    if (h.refresh) own->refresh_from = own->expires;
+    return h;
+  }
   if (entry* const missing = look_up(k, all_types); missing != nullptr && missing->is_fresh(now)) return use(*missing);
   entry* const failed = look_up(k, failure_scope(q.type));
   const bool is_failing = failed != nullptr && failed->is_fresh(now);
@@ -304,6 +309,15 @@ void cache::narrow_nxdomain(const key& k, rr_type to_spare, time_point now) {
   if (asked != to_spare && now < expires) put(k, scope_of(asked), what, expires, now);
 }
 
+time_point cache::prefetch_from(const entry& e, duration life) const noexcept {
+  if (!settings_.prefetch || life < settings_.prefetch_min_ttl || e.what->is != answer::kind::positive)
+    return e.expires;
+  constexpr std::uint64_t steps = 4'096;
+  const auto when = static_cast<std::uint64_t>(e.expires.time_since_epoch().count());
+  const std::uint64_t jitter = (e.hash ^ when) * 0x9E3779B97F4A7C15U >> 32 & (steps - 1);
+  return e.expires - life / 10 + life / 20 / static_cast<std::int64_t>(steps) * static_cast<std::int64_t>(jitter);
+}
+
 cache::entry* cache::put(const key& k, std::uint32_t scope, std::shared_ptr<const answer> what, time_point expires,
                          time_point now) {
   const std::size_t cost = heap_bytes(sizeof(entry) + k.size) + heap_bytes(*what);
@@ -324,7 +338,7 @@ cache::entry* cache::put(const key& k, std::uint32_t scope, std::shared_ptr<cons
   e->cost = cost;
   e->what = std::move(what);
   e->expires = expires;
-  e->refresh_from = expires;
+  e->refresh_from = prefetch_from(*e, expires - now);
   e->failures = 0;
   evict(e, now);
   if (bytes_ <= settings_.max_bytes) return e;

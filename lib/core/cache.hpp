@@ -31,6 +31,10 @@ namespace lbresolve::core {
 /// any kind but a failure takes their place, and an NXDOMAIN that of all types of its name. Failures lie beside them
 /// and extend nothing.
 ///
+/// Prefetch: the first hit in the last part of a positive answer's life says that it is worth asking again. That part
+/// begins when a tenth to a twentieth of the TTL is left, by a hash of the entry, so that answers which came together
+/// are not asked for together again. Without a hit nothing happens: an idle name just ends.
+///
 /// Eviction is SIEVE (Zhang and others, NSDI 2024): one queue in order of arrival, one bit per entry that a hit sets,
 /// and a hand that moves from old to new, taking the first entry without the bit and clearing the bits it passes.
 /// Against LRU a hit moves nothing, so it writes one byte and no links; against S3-FIFO there is no second queue and no
@@ -50,7 +54,7 @@ class cache {
     std::shared_ptr<const answer> what;
     time_point expires;    ///< the first moment at which it is no longer true
     bool stale = false;    ///< that moment is past
-    bool refresh = false;  ///< worth asking again now
+    bool refresh = false;  ///< worth asking again now: of a stale answer, or said once in the life of a fresh one
   };
 
   /// What is known at `now`; an NXDOMAIN learned for the name under another type counts (RFC 2308 section 5), where
@@ -113,6 +117,7 @@ class cache {
   void store_nxdomain(const key& k, rr_type asked, std::shared_ptr<const answer> what, std::uint32_t ttl,
                       time_point now);
   void narrow_nxdomain(const key& k, rr_type to_spare, time_point now);
+  time_point prefetch_from(const entry& e, duration life) const noexcept;
   entry* put(const key& k, std::uint32_t scope, std::shared_ptr<const answer> what, time_point expires, time_point now);
   void evict(const entry* keep, time_point now) noexcept;
   void grow_table();

@@ -84,7 +84,8 @@ void engine::ask(operation_id id, entry& e, const operation_action& a, time_poin
   if (!a.fresh) {
     if (auto hit = answers_->find(a.asked, now, a.stale_too)) {
       const delivery known{.what = std::move(hit->what), .expires = hit->expires, .stale = hit->stale};
-      if (!hit->stale || !hit->refresh) return e.work->on_answer(a.asked, known, now);
+      if (hit->refresh && !hit->stale) refresh(a.asked, now);
+      if (!hit->refresh || !hit->stale) return e.work->on_answer(a.asked, known, now);
       e.work->on_stale(a.asked, known, now);
     }
   }

@@ -31,6 +31,7 @@ std::optional<error> check_query(const query_options& q) {
 }
 
 std::optional<error> check_cache(const cache_options& c) {
+  if (c.prefetch_min_ttl < 1s) return bad("cache.prefetch_min_ttl is under 1 s: give 1 s or more");
   if (c.stale_window < 0s) return bad("cache.stale_window is negative: give 0 s or more");
   if (c.stale_ttl < 0s) return bad("cache.stale_ttl is negative: give 0 s or more");
   if (c.stale_after < 0ms) return bad("cache.stale_after is negative: give 0 ms or more");

@@ -35,6 +35,9 @@ class driver final : public transport_events, private event_loop::timer_handler 
 
   void start(operation_id id, std::unique_ptr<core::operation> work, connector_settings settings, finished done);
 
+  /// Asks `q` for the cache; nobody waits for it. After use().
+  void refresh(const core::question& q);
+
   /// Ends `id` as cancelled; its `finished` is still called.
   void cancel(operation_id id);
 

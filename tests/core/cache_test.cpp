@@ -514,6 +514,52 @@ TEST_CASE("TTL-06, TTL-10: what is stale goes before what is in use") {
   CHECK(c.find(ask("late.example"), start + 10s));
 }
 
+TEST_CASE("TTL-07: a hit in the last tenth of the TTL says once that it is worth asking again") {
+  cache c({});
+  const question q = ask("www.example.com");
+  put(c, q, with_addresses("www.example.com", 100), start);
+  CHECK_FALSE(c.find(q, start)->refresh);
+  CHECK_FALSE(c.find(q, start + 90s - 1ns)->refresh);
+  CHECK(c.find(q, start + 95s)->refresh);
+  CHECK_FALSE(c.find(q, start + 95s)->refresh);
+  CHECK_FALSE(c.find(q, start + 99s)->refresh);
+  put(c, q, with_addresses("www.example.com", 100), start + 99s);
+  CHECK_FALSE(c.find(q, start + 99s)->refresh);
+  CHECK(c.find(q, start + 194s)->refresh);
+}
+
+TEST_CASE("TTL-07: the moment differs from name to name, between a tenth and a twentieth before the end") {
+  cache c({});
+  std::vector<int> begun(100);
+  for (int i = 0; i < 1'000; ++i) {
+    const question q = ask("host" + std::to_string(i) + ".example");
+    put(c, q, with_addresses("x", 1'000), start);
+    int at = 900;
+    while (!c.find(q, start + std::chrono::seconds(at))->refresh) ++at;
+    REQUIRE(at <= 950);
+    ++begun[static_cast<std::size_t>(at - 900)];
+  }
+  CHECK(*std::max_element(begun.begin(), begun.end()) < 60);  // 20 each, if even
+}
+
+TEST_CASE("TTL-07: not for short TTLs, negative answers, failures, nor where it is turned off") {
+  cache c({});
+  put(c, ask("short.example"), with_addresses("x", 9), start);
+  put(c, ask("gone.example"), negative("gone.example", answer::kind::nxdomain, 100), start);
+  put(c, ask("v4.example"), negative("v4.example", answer::kind::nodata, 100), start);
+  put(c, ask("broken.example"), failure(), start);
+  CHECK_FALSE(c.find(ask("short.example"), start + 9s - 1ns)->refresh);
+  CHECK_FALSE(c.find(ask("gone.example"), start + 99s)->refresh);
+  CHECK_FALSE(c.find(ask("v4.example"), start + 99s)->refresh);
+  CHECK_FALSE(c.find(ask("broken.example"), start + 5s - 1ns)->refresh);
+
+  cache_options settings;
+  settings.prefetch = false;
+  cache off(settings);
+  put(off, ask("www.example.com"), with_addresses("x", 100), start);
+  CHECK_FALSE(off.find(ask("www.example.com"), start + 99s)->refresh);
+}
+
 TEST_CASE("TTL-09: using an answer never lengthens its life, and time that went by counts in full") {
   cache c({});
   const question q = ask("www.example.com");

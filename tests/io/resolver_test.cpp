@@ -162,6 +162,31 @@ TEST_CASE("HE-17, TTL-06: a blocking call takes what is stale while the upstream
   CHECK_FALSE(r.value().resolve("example.test", {.timeout = 200ms, .use_stale = false}));
 }
 
+TEST_CASE("TTL-07: a hit on the caller's thread has the loop ask again, once") {
+  for (const loop how : {loop::own_thread, loop::caller}) {
+    fake_dns_server dns(always({"127.0.0.1"}));
+    auto o = asking(dns, how);
+    o.families = families::ipv4_only;
+    o.cache.max_ttl = 2s;
+    o.cache.prefetch_min_ttl = 1s;
+    auto r = resolver::create(o);
+    REQUIRE(r.value().resolve("example.test"));
+    const auto fetched = steady::now();
+    // Hits until one of them falls into the last tenth, or there was none and the answer has ended.
+    while (dns.request_count() == 1 && steady::now() - fetched < 5s) {
+      REQUIRE(r.value().resolve("example.test"));
+      r.value().process();
+      std::this_thread::sleep_for(5ms);
+    }
+    CHECK(dns.request_count() == 2);
+    if (steady::now() - fetched < 2s) {  // else this machine slept through it, and nothing can be said
+      auto found = r.value().resolve("example.test");
+      REQUIRE(found);
+      CHECK(found.value().story->queries[0].from == query_record::source::cache);
+    }
+  }
+}
+
 TEST_CASE("HE-55: 10,000 sequential and 100 parallel connects leave the descriptor count as it was") {
   fake_dns_server dns(always({"127.0.0.1"}));
   listener l;

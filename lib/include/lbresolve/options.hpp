@@ -59,6 +59,11 @@ struct cache_options {
   std::chrono::seconds max_negative_ttl{3'600};
   std::chrono::seconds failure_ttl{5};  ///< RFC 9520: first failure; doubles to `max_failure_ttl`
   std::chrono::seconds max_failure_ttl{300};
+  /// A name that is used in the last tenth of its answer's TTL is asked for again in the background, once, at a moment
+  /// that differs from name to name. What goes unused is not.
+  bool prefetch = true;
+  /// Not for a shorter TTL: its last tenth is hardly longer than a query takes, and it would mean a query all the time.
+  std::chrono::seconds prefetch_min_ttl{10};
   /// Serve-stale (RFC 8767): how long after its time an answer with records may still be used where no upstream gives a
   /// newer one. 0: never. An hour is a good value.
   std::chrono::seconds stale_window{0};
