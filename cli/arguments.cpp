@@ -21,8 +21,8 @@ namespace {
 struct raw_arguments {
   bool help = false, version = false, v4 = false, v6 = false;
   bool no_cache = false, no_search = false, stale = false, https = false, trace = false;
-  std::string timeout, attempt_delay, policy, count, parallel, source, interface, subnet, resolv_conf, hosts, format,
-      color;
+  std::string timeout, attempt_delay, policy, count, parallel, source, interface, subnet, nat64, resolv_conf, hosts,
+      format, color;
   /// With the number of words before it, for its place among the @servers.
   std::vector<std::pair<std::size_t, std::string>> servers;
 };
@@ -39,7 +39,7 @@ void declare(CLI::App& app, raw_arguments& raw) {
   app.add_flag("--stale", raw.stale);
   app.add_flag("--https", raw.https);
   app.add_flag("--trace", raw.trace);
-  const std::array<std::pair<const char*, std::string*>, 12> values{{{"--timeout", &raw.timeout},
+  const std::array<std::pair<const char*, std::string*>, 13> values{{{"--timeout", &raw.timeout},
                                                                      {"--attempt-delay", &raw.attempt_delay},
                                                                      {"--policy", &raw.policy},
                                                                      {"--count", &raw.count},
@@ -47,6 +47,7 @@ void declare(CLI::App& app, raw_arguments& raw) {
                                                                      {"--source", &raw.source},
                                                                      {"--interface", &raw.interface},
                                                                      {"--subnet", &raw.subnet},
+                                                                     {"--nat64", &raw.nat64},
                                                                      {"--resolv-conf", &raw.resolv_conf},
                                                                      {"--hosts", &raw.hosts},
                                                                      {"--format", &raw.format},
@@ -139,6 +140,7 @@ void read_values(reader& in, const raw_arguments& raw, arguments& out) {
     if (if_nametoindex(s.c_str()) == 0) in.complain(fmt::format("--interface \"{}\" is not one of this host", s));
   });
   in.text("--subnet", raw.subnet, [&](const std::string& s) { out.subnet = s; });
+  in.text("--nat64", raw.nat64, [&](const std::string& s) { out.nat64 = s; });
   in.text("--resolv-conf", raw.resolv_conf, [&](const std::string& s) { out.resolv_conf = s; });
   if (in.given("--hosts")) out.hosts = raw.hosts;  // empty: none is read
   if (raw.stale && raw.no_cache) in.complain("--stale and --no-cache exclude each other");
@@ -254,6 +256,7 @@ options arguments::resolver_options() const {
   }
   o.query.client_subnet = subnet;
   if (stale) o.cache.stale_window = std::chrono::hours(1);
+  o.nat64_prefix = nat64;
   if (resolv_conf) o.resolv_conf = *resolv_conf;
   if (hosts) o.hosts = *hosts;
   return o;

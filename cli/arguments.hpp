@@ -38,6 +38,7 @@ struct arguments {
   std::optional<address> source;
   std::string interface;
   std::optional<std::string> subnet;
+  std::optional<std::string> nat64;
   std::optional<std::string> resolv_conf;
   std::optional<std::string> hosts;
   output_format format = output_format::table;

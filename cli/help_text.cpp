@@ -25,6 +25,7 @@ How to look up:
                              no server answers (RFC 8767)
   --no-search                do not apply the search list of resolv.conf
   --subnet PREFIX            send EDNS Client Subnet, as 198.51.100.0/24; 0.0.0.0/0: no subnet
+  --nat64 PREFIX             this network's NAT64, as 64:ff9b::/96: without IPv4, use it
 
 How to connect:
   --attempt-delay TIME       between attempts: 100ms, 1s, or milliseconds (250 ms)

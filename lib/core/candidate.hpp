@@ -16,6 +16,7 @@ struct candidate {
   std::optional<lbresolve::address> source;  ///< what this host would send from to reach it; empty: no route
   std::uint16_t priority = 0;                ///< SRV or SVCB priority: lower tiers are exhausted first
   bool hint = false;                         ///< from ipv4hint or ipv6hint (RFC 9460 section 7.3)
+  bool translated = false;                   ///< an IPv4 address behind a NAT64
   std::string skip;                          ///< not empty: never start it, and this is the reason
   rr_type from = rr_type::a;                 ///< the question that brought it; the race fills it in
 };

@@ -121,9 +121,14 @@ void connect_operation::offer(rr_type type, time_point now, random_source& rando
   race_.on_candidates(type, std::move(candidates), now, random);
 }
 
-candidate connect_operation::make_candidate(const address& to, bool hint) const {
+candidate connect_operation::make_candidate(const address& given, bool hint) const {
   const std::uint16_t port = bound_port_.value_or(request_.lookup.what.port.value_or(443));
-  candidate c{.endpoint = {to, port}, .hint = hint};
+  std::optional<address> instead;
+  if (!request_.source_address || request_.source_address->is_v6())
+    instead = translated(request_.lookup.nat64, given, request_.source_of);
+  if (instead) note_translation(given, *instead, *story_);
+  const address& to = instead ? *instead : given;
+  candidate c{.endpoint = {to, port}, .hint = hint, .translated = instead.has_value()};
   if (!request_.source_address) {
     c.source = request_.source_of(to);
     if (!c.source) c.skip = "this host has no route to it";

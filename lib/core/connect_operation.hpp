@@ -62,7 +62,7 @@ class connect_operation final : public operation {
   void feed(rr_type type, const answer& what, time_point now, random_source& random);
   void take_binding(const answer& what, time_point now, random_source& random);
   void offer(rr_type type, time_point now, random_source& random);
-  candidate make_candidate(const address& to, bool hint) const;
+  candidate make_candidate(const address& given, bool hint) const;
   void resolve_again(time_point now);
   std::string sentence() const;
 

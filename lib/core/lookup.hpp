@@ -11,6 +11,7 @@
 #pragma once
 
 #include "core/answer.hpp"
+#include "core/nat64.hpp"
 #include "core/question.hpp"
 #include "core/system_settings.hpp"
 #include "core/target.hpp"
@@ -21,6 +22,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,6 +33,7 @@ struct lookup_request {
   core::target what;
   std::vector<rr_type> types;  ///< in the order to ask them: https, aaaa, a
   bool search = true;
+  std::optional<nat64_prefix> nat64;  ///< for what IPv4 addresses become; the lookup itself leaves them as they are
   bool ask_aaaa = true;  ///< false: AAAA only from what is at hand, as this host could not use one from afar
 };
 

@@ -37,7 +37,7 @@ using scratch_vector = std::pmr::vector<T>;
 
 ranked rank(const candidate& c, std::uint32_t index, std::uint32_t place) {
   const auto r = rank_destination(c.endpoint.address, c.source);
-  return {std::uint64_t{group_of(c)} << 41 | std::uint64_t{c.endpoint.address.is_v4()} << 40 |
+  return {std::uint64_t{group_of(c)} << 41 | std::uint64_t{family_of(c) == family::ipv4} << 40 |
               std::uint64_t{r.tier()} << 32 | place,
           r.preference(), index};
 }

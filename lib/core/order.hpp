@@ -17,6 +17,11 @@ inline std::uint32_t group_of(const candidate& c) noexcept {
   return std::uint32_t{c.priority} << 1 | std::uint32_t{!c.source};
 }
 
+/// The family that a candidate takes turns as: behind a NAT64 it is IPv4 still.
+inline family family_of(const candidate& c) noexcept {
+  return c.translated ? family::ipv4 : c.endpoint.address.family();
+}
+
 /// Which family comes next (RFC 8305 section 4), from what was already taken of a group.
 class interleaving {
  public:

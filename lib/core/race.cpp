@@ -79,11 +79,11 @@ void race::on_candidates(rr_type type, std::vector<candidate> found, time_point 
 /// family whose real addresses are here (RFC 9460 section 7.3, HE-13).
 void race::withdraw(rr_type type, const std::vector<candidate>& found) {
   if (type == rr_type::a || type == rr_type::aaaa) {
-    for (const auto& c : found) has_addresses_[core::index_of(c.endpoint.address.family())] = true;
+    for (const auto& c : found) has_addresses_[core::index_of(family_of(c))] = true;
   }
   const auto first = waiting_.begin() + static_cast<std::ptrdiff_t>(next_waiting_);
   const auto replaced = [&](const candidate& c) {
-    return c.from == type || (c.hint && has_addresses_[core::index_of(c.endpoint.address.family())]);
+    return c.from == type || (c.hint && has_addresses_[core::index_of(family_of(c))]);
   };
   waiting_.erase(std::remove_if(first, waiting_.end(), replaced), waiting_.end());
 }
@@ -96,7 +96,7 @@ void race::drop_known(std::vector<candidate>& found, rr_type type) const {
   std::sort(known.begin(), known.end());
   const bool is_hints = index_of(type) == 0;
   std::erase_if(found, [&](const candidate& c) {
-    return (is_hints && c.hint && has_addresses_[core::index_of(c.endpoint.address.family())]) ||
+    return (is_hints && c.hint && has_addresses_[core::index_of(family_of(c))]) ||
            std::binary_search(known.begin(), known.end(), c.endpoint);
   });
 }
@@ -272,7 +272,7 @@ race::action race::start_next(time_point now) {
   record.reached = attempt_record::stage::connect;
   record.detail = std::move(reason);
   open_.push_back({id, now});
-  started_.take(group_of(c), c.endpoint.address.family());
+  started_.take(group_of(c), family_of(c));
   last_start_ = now;
   failed_since_.reset();
   return {.what = kind::start, .attempt = id, .to = c.endpoint};

@@ -59,8 +59,14 @@ operation_action resolve_operation::finish(time_point now, random_source& random
   if (timed_out_ && first_found_) story_->notes.emplace_back("the other address family did not answer: not waited for");
   std::vector<candidate> candidates;
   candidates.reserve(found_.size());
-  for (const address& to : found_)
-    candidates.push_back({.endpoint = {to, request_.lookup.what.port.value_or(0)}, .source = request_.source_of(to)});
+  for (const address& given : found_) {
+    const auto instead = translated(request_.lookup.nat64, given, request_.source_of);
+    if (instead) note_translation(given, *instead, *story_);
+    const address& to = instead ? *instead : given;
+    candidates.push_back({.endpoint = {to, request_.lookup.what.port.value_or(0)},
+                          .source = request_.source_of(to),
+                          .translated = instead.has_value()});
+  }
   for (const candidate& c : order(std::move(candidates), request_.ordering, random)) ordered_.push_back(c.endpoint);
   return {.is = operation_action::kind::done};
 }

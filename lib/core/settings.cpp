@@ -56,6 +56,12 @@ result<settings> check(options chosen) {
       return bad("query.client_subnet " + quoted(*chosen.query.client_subnet) +
                  " is not an address and a prefix length with zero host bits, as 192.0.2.0/24 is");
   }
+  if (chosen.nat64_prefix) {
+    s.nat64 = nat64_prefix::parse(*chosen.nat64_prefix);
+    if (!s.nat64)
+      return bad("nat64_prefix " + quoted(*chosen.nat64_prefix) +
+                 " is not an IPv6 prefix of 32, 40, 48, 56, 64 or 96 bits, as 64:ff9b::/96 is");
+  }
   s.chosen = std::move(chosen);
   return s;
 }
@@ -102,6 +108,7 @@ lookup_request lookup_for(const settings& s, target what, std::optional<families
   if (https) r.types.push_back(rr_type::https);  // RFC 8305 section 3, and HEv3: in this order
   if (f != families::ipv4_only) r.types.push_back(rr_type::aaaa);
   if (f != families::ipv6_only) r.types.push_back(rr_type::a);
+  if (f == families::both) r.nat64 = s.nat64;
   r.what = std::move(what);
   return r;
 }

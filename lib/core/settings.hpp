@@ -20,6 +20,7 @@ struct settings {
   options chosen;
   std::vector<upstream> servers;  ///< empty: the system's
   std::optional<client_subnet> subnet;
+  std::optional<nat64_prefix> nat64;
 };
 
 /// Reads servers and subnet, and checks ranges. The sentence of an error names the option.

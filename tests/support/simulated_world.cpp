@@ -80,6 +80,11 @@ void simulated_world::begin() {
   engine_->use(core::upstreams_for(settings_, system_->dns), core::query_rules_for(settings_, system_->dns));
 }
 
+std::optional<address> simulated_world::source_of(const address& to) const {
+  if (to.is_v6()) return has_ipv6 ? v6(0).source : std::nullopt;
+  return has_ipv4 ? v4(0).source : std::nullopt;
+}
+
 std::uint64_t simulated_world::connect(const std::string& target, const connect_options& o) {
   begin();
   core::connect_request r{.lookup = core::lookup_for(settings_, core::parse_target(target, true).value(), o.families,
@@ -88,10 +93,7 @@ std::uint64_t simulated_world::connect(const std::string& target, const connect_
                           .use_cache = o.use_cache,
                           .use_stale = core::stale_for(settings_, o.use_cache, o.use_stale).has_value(),
                           .source_address = o.source_address,
-                          .source_of = [this](const address& to) -> std::optional<address> {
-                            if (to.is_v6()) return has_ipv6 ? v6(0).source : std::nullopt;
-                            return v4(0).source;
-                          }};
+                          .source_of = [this](const address& to) { return source_of(to); }};
   const auto id = ++last_id_;
   outcomes_[id];
   engine_->start(id, std::make_unique<core::connect_operation>(std::move(r), system_, now_), now_);
@@ -107,7 +109,7 @@ std::uint64_t simulated_world::resolve(const std::string& target, const resolve_
                           .deadline = now_ + o.timeout,
                           .sibling_wait = o.sibling_wait,
                           .stale = core::stale_for(settings_, o.use_cache, o.use_stale),
-                          .source_of = [](const address& to) { return to.is_v6() ? v6(0).source : v4(0).source; }};
+                          .source_of = [this](const address& to) { return source_of(to); }};
   const auto id = ++last_id_;
   outcomes_[id];
   resolves_.insert(id);

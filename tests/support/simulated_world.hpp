@@ -76,6 +76,7 @@ class simulated_world final : public core::answer_store {
   options chosen;                ///< change before the first operation
   core::system_settings system;  ///< likewise
   bool has_ipv6 = true;
+  bool has_ipv4 = true;
 
   simulated_world& server(std::size_t i, server_script s);
   simulated_world& endpoint_is(const std::string& text, behaviour b);
@@ -115,6 +116,7 @@ class simulated_world final : public core::answer_store {
   void ask_again(const core::question& q, time_point now) override { cache_->ask_again(q, now); }
   void on_stale_used(const core::question& q, time_point now) override { cache_->on_stale_used(q, now); }
 
+  std::optional<address> source_of(const address& to) const;
   void begin();
   time_point perform();
   void send(const core::dns_client::action& a);

@@ -85,6 +85,10 @@ struct options {
   lbresolve::loop loop = loop::own_thread;
   /// Ask AAAA also where this host has no route to any IPv6 address.
   bool ask_unroutable = false;
+  /// The prefix of this network's NAT64 (RFC 6052), as "64:ff9b::/96"; 32, 40, 48, 56, 64 or 96 bits. Where this host
+  /// has no route to an IPv4 address, from DNS or given as it is, but one to the address that the NAT64 has for it,
+  /// that one is used instead (RFC 8305 section 7). Not with `families::ipv4_only`. Unset: never.
+  std::optional<std::string> nat64_prefix;
   racing_options racing;
   query_options query;
   cache_options cache;
