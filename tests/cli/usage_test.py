@@ -106,7 +106,7 @@ def test_wrong_flags_point_to_the_help(lbresolve):
 
 
 def flags_of(text):
-    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) | set(re.findall(r"(?<![\w-])-[46hV](?!\w)", text))
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", text)) | set(re.findall(r"(?<![\w-])-[46hV](?!\w)", text))
 
 
 def test_every_flag_of_the_help_works_and_is_documented(lbresolve):
