@@ -93,8 +93,11 @@ class cache {
 
  private:
   struct entry;
+  /// A lookup that hits waits for memory thrice: for the slot, for the entry, and for the answer, whose count of users
+  /// goes up. The slot knows where the answer lies too, so that the last two are waited for together.
   struct slot {
-    std::uint64_t hash = 0;
+    std::uint32_t hash = 0;      ///< the low half: enough for the place, and nearly always to tell names apart
+    std::int32_t answer_at = 0;  ///< from the entry, in units of 16 octets; only a hint, so what does not fit is cut
     entry* at = nullptr;
   };
   /// A name in lower case with its hash, on the stack.
@@ -105,7 +108,7 @@ class cache {
   };
 
   key key_of(const name& n) const noexcept;
-  static std::uint64_t slot_hash(const key& k, std::uint32_t scope) noexcept;
+  static std::uint32_t slot_hash(const key& k, std::uint32_t scope) noexcept;
   entry* look_up(const key& k, std::uint32_t scope) const noexcept;
   bool is_stale(const entry& e, time_point now) const noexcept;
   void forget(const key& k, std::uint32_t scope) noexcept;
@@ -122,6 +125,7 @@ class cache {
   void evict(const entry* keep, time_point now) noexcept;
   void grow_table();
   void insert_slot(slot s) noexcept;
+  slot& slot_of(const entry* e) noexcept;
   void erase_slot(const entry* e) noexcept;
   void remove(entry* e) noexcept;
 
