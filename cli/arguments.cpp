@@ -20,9 +20,10 @@ namespace {
 /// CLI11, and @server may stand anywhere.
 struct raw_arguments {
   bool help = false, version = false, v4 = false, v6 = false;
-  bool no_cache = false, no_search = false, stale = false, https = false, trace = false;
-  std::string timeout, attempt_delay, policy, count, parallel, source, interface, subnet, nat64, resolv_conf, hosts,
-      format, color;
+  bool no_cache = false, no_search = false, no_probes = false, stale = false, https = false, no_https = false;
+  bool trace = false;
+  std::string timeout, attempt_delay, policy, mode, interval, count, parallel, source, interface, subnet, nat64,
+      resolv_conf, hosts, format, color;
   /// With the number of words before it, for its place among the @servers.
   std::vector<std::pair<std::size_t, std::string>> servers;
 };
@@ -37,11 +38,15 @@ void declare(CLI::App& app, raw_arguments& raw) {
   app.add_flag("--no-cache", raw.no_cache);
   app.add_flag("--no-search", raw.no_search);
   app.add_flag("--stale", raw.stale);
+  app.add_flag("--no-probes", raw.no_probes);
   app.add_flag("--https", raw.https);
+  app.add_flag("--no-https", raw.no_https);
   app.add_flag("--trace", raw.trace);
-  const std::array<std::pair<const char*, std::string*>, 13> values{{{"--timeout", &raw.timeout},
+  const std::array<std::pair<const char*, std::string*>, 15> values{{{"--timeout", &raw.timeout},
                                                                      {"--attempt-delay", &raw.attempt_delay},
                                                                      {"--policy", &raw.policy},
+                                                                     {"--mode", &raw.mode},
+                                                                     {"--interval", &raw.interval},
                                                                      {"--count", &raw.count},
                                                                      {"--parallel", &raw.parallel},
                                                                      {"--source", &raw.source},
@@ -121,8 +126,19 @@ void read_values(reader& in, const raw_arguments& raw, arguments& out) {
   in.duration("--attempt-delay", raw.attempt_delay, std::chrono::milliseconds(1), out.attempt_delay);
   in.number("--count", raw.count, 1'000'000, [&](int n) { out.count = n; });
   in.number("--parallel", raw.parallel, 1'000, [&](int n) { out.parallel = n; });
-  in.word<lbresolve::policy, 2>("--policy", raw.policy, {{{"in_order", policy::in_order}, {"random", policy::random}}},
+  in.word<lbresolve::policy, 6>("--policy", raw.policy,
+                                {{{"balanced", policy::balanced},
+                                  {"fastest", policy::fastest},
+                                  {"round_robin", policy::round_robin},
+                                  {"random", policy::random},
+                                  {"hash", policy::hash},
+                                  {"in_order", policy::in_order}}},
                                 [&](policy p) { out.policy = p; });
+  in.word<selection_mode, 3>(
+      "--mode", raw.mode,
+      {{{"hybrid", selection_mode::hybrid}, {"client", selection_mode::client}, {"server", selection_mode::server}}},
+      [&](selection_mode m) { out.mode = m; });
+  in.duration("--interval", raw.interval, std::chrono::seconds(1), out.interval);
   in.word<output_format, 3>(
       "--format", raw.format,
       {{{"table", output_format::table}, {"short", output_format::short_text}, {"json", output_format::json}}},
@@ -150,7 +166,9 @@ void read_values(reader& in, const raw_arguments& raw, arguments& out) {
   out.no_cache = raw.no_cache;
   out.no_search = raw.no_search;
   out.stale = raw.stale;
-  out.https = raw.https;
+  out.no_probes = raw.no_probes;
+  if (raw.https && raw.no_https) in.complain("--https and --no-https exclude each other");
+  if (raw.https || raw.no_https) out.https = raw.https;
   out.trace = raw.trace;
 }
 
@@ -184,10 +202,11 @@ void check_together(reader& in, const arguments& out) {
   if (connecting && out.targets.size() > 1) {
     in.complain(fmt::format("connect takes one target, and \"{}\" is a second one", out.targets[1]));
   }
-  for (const char* option : {"--attempt-delay", "--https", "--source", "--interface"}) {
+  for (const char* option : {"--attempt-delay", "--https", "--no-https", "--source", "--interface"}) {
     if (!connecting && in.given(option)) in.complain(fmt::format("{} is for connect, not for resolve", option));
   }
   if (out.parallel > 1 && !out.count) in.complain("--parallel needs --count");
+  if (out.interval && !out.count) in.complain("--interval needs --count");
 }
 
 /// CLI11 writes "--timeout: 1 required TEXT missing" or "Could not convert: --trace = x": all that is needed of it is
@@ -247,7 +266,9 @@ std::variant<arguments, usage_error> parse_arguments(std::span<const char* const
 options arguments::resolver_options() const {
   options o;
   o.servers = servers;
-  if (policy) o.policy = *policy;
+  if (policy) o.selection.policy = *policy;
+  if (mode) o.selection.mode = *mode;
+  o.selection.probing = !no_probes;
   if (families) o.families = *families;
   if (attempt_delay) o.racing.attempt_delay = *attempt_delay;
   // The lookup's own deadline comes first, so that running out of time is that, and not a failure of the servers.

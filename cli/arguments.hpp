@@ -26,14 +26,17 @@ struct arguments {
   std::vector<std::string> servers;  ///< from @server and --server, in their order
   std::optional<lbresolve::families> families;
   std::optional<lbresolve::policy> policy;
+  std::optional<selection_mode> mode;
   std::optional<std::chrono::milliseconds> timeout;
   std::optional<std::chrono::milliseconds> attempt_delay;
   std::optional<int> count;
   int parallel = 1;
+  std::optional<std::chrono::milliseconds> interval;  ///< between the starts of --count
   bool no_cache = false;
   bool no_search = false;
   bool stale = false;
-  bool https = false;
+  bool no_probes = false;
+  std::optional<bool> https;  ///< --https, --no-https
   bool trace = false;
   std::optional<address> source;
   std::string interface;

@@ -26,6 +26,7 @@ connect_options settings_of(const arguments& args) {
   settings.https_records = args.https;
   settings.source_address = args.source;
   settings.interface = args.interface;
+  settings.attempt_delay = args.attempt_delay;
   return settings;
 }
 
@@ -70,7 +71,11 @@ exit_code run_connect(const arguments& args, resolver& with, const terminal& to,
   verdict all;
   tally sums;
   const auto began = std::chrono::steady_clock::now();
-  repeated<connection> work{.count = args.count.value_or(1), .parallel = args.parallel, .start = {}, .finished = {}};
+  repeated<connection> work{.count = args.count.value_or(1),
+                            .parallel = args.parallel,
+                            .interval = args.interval.value_or(std::chrono::milliseconds{0}),
+                            .start = {},
+                            .finished = {}};
   work.start = [&](int, connect_callback done) {
     return with.async_connect(args.targets.front(), settings_of(args), std::move(done));
   };

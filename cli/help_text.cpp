@@ -8,7 +8,8 @@ std::string_view help_text() {
 Usage:
   lbresolve [resolve] NAME...       the addresses of a name, in the order connect would try them
   lbresolve connect HOST:PORT       races the addresses (RFC 8305), shows the race, and hangs up
-  lbresolve connect https://HOST
+  lbresolve connect https://HOST    goes where its HTTPS records say (RFC 9460)
+  lbresolve connect _SVC._tcp.HOST  goes where its SRV records say (RFC 2782); resolve takes it too
 
 Which servers and files:
   @SERVER, --server SERVER   ask this DNS server; may repeat: asked in this order
@@ -29,7 +30,7 @@ How to look up:
 
 How to connect:
   --attempt-delay TIME       between attempts: 100ms, 1s, or milliseconds (250 ms)
-  --https                    ask HTTPS records too (RFC 9460)
+  --https, --no-https        ask HTTPS records (RFC 9460), or not; asked for https://HOST
   --source ADDRESS           connect from this address
   --interface NAME           connect through this network interface
 
@@ -50,6 +51,7 @@ Examples:
   lbresolve resolve example.com @192.0.2.53 --trace
   lbresolve connect example.com:443
   lbresolve connect example.com:443 --count 100 --policy random
+  lbresolve connect _imaps._tcp.example.com
   lbresolve connect '[2001:db8::1]:443' --timeout 500ms --format json
 )";
 }

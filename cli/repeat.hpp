@@ -5,6 +5,7 @@
 
 #include <lbresolve/resolver.hpp>
 
+#include <chrono>
 #include <deque>
 #include <functional>
 #include <map>
@@ -44,6 +45,7 @@ template <class T>
 struct repeated {
   int count = 1;
   int parallel = 1;
+  std::chrono::milliseconds interval{};  ///< between starts, at least
   /// Starts operation `index`, from 0.
   std::function<operation(int index, std::function<void(result<T>)> done)> start;
   /// Takes what came of it, on the main thread; false ends it all.
@@ -58,12 +60,20 @@ void repeat(resolver& with, const repeated<T>& work) {
   std::map<int, operation> live;
   int started = 0;
   bool wanted = true;
+  using clock = std::chrono::steady_clock;
+  clock::time_point next_start = clock::now();
   while (wanted && !wakeup::interrupted() && (started < work.count || !live.empty())) {
-    while (started < work.count && live.size() < static_cast<std::size_t>(work.parallel)) {
+    const auto may_start = [&] {
+      return started < work.count && live.size() < static_cast<std::size_t>(work.parallel);
+    };
+    while (may_start() && clock::now() >= next_start) {
       const int index = started++;
+      next_start = clock::now() + work.interval;
       live[index] = work.start(index, [done, index](result<T> what) { done->put(index, std::move(what)); });
     }
-    wakeup::wait();
+    std::optional<std::chrono::milliseconds> most;
+    if (may_start()) most = std::chrono::ceil<std::chrono::milliseconds>(next_start - clock::now());
+    wakeup::wait(most);
     for (auto next = done->take(); next && wanted; next = wanted ? done->take() : std::nullopt) {
       live.erase(next->first);
       wanted = work.finished(next->first, std::move(next->second));

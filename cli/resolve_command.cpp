@@ -70,7 +70,11 @@ bool run_target(const arguments& args, resolver& with, const terminal& to, outpu
                 verdict& verdict_of_all) {
   tally sums;
   const auto began = std::chrono::steady_clock::now();
-  repeated<resolution> work{.count = args.count.value_or(1), .parallel = args.parallel, .start = {}, .finished = {}};
+  repeated<resolution> work{.count = args.count.value_or(1),
+                            .parallel = args.parallel,
+                            .interval = args.interval.value_or(std::chrono::milliseconds{0}),
+                            .start = {},
+                            .finished = {}};
   work.start = [&](int, resolve_callback done) {
     return with.async_resolve(target, settings_of(args), std::move(done));
   };

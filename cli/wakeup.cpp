@@ -4,10 +4,12 @@
 #include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <cerrno>
 #include <csignal>
+#include <cstdint>
 
 namespace lbresolve::cli {
 namespace {
@@ -38,9 +40,10 @@ void wakeup::ring() noexcept {
   if (write(ends[1], &byte, 1) < 0) errno = saved;
 }
 
-void wakeup::wait() {
+void wakeup::wait(std::optional<std::chrono::milliseconds> most) {
   pollfd waiting{ends[0], POLLIN, 0};
-  while (poll(&waiting, 1, -1) < 0 && errno == EINTR && !interrupted()) {
+  const int timeout = most ? static_cast<int>(std::clamp<std::int64_t>(most->count(), 0, 3'600'000)) : -1;
+  while (poll(&waiting, 1, timeout) < 0 && errno == EINTR && !interrupted()) {
   }
   std::array<char, 64> drained{};
   while (read(ends[0], drained.data(), drained.size()) > 0) {

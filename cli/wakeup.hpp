@@ -1,6 +1,9 @@
 // What the main thread waits on: completions and Ctrl-C.
 #pragma once
 
+#include <chrono>
+#include <optional>
+
 namespace lbresolve::cli {
 
 /// One for the process. ring() is safe in a signal handler and from any thread.
@@ -12,8 +15,8 @@ class wakeup {
 
   static void ring() noexcept;
 
-  /// Blocks until somebody rang; rings in between count once.
-  static void wait();
+  /// Blocks until somebody rang, or for `most`; rings in between count once.
+  static void wait(std::optional<std::chrono::milliseconds> most = std::nullopt);
 
   static bool interrupted();
 };

@@ -15,6 +15,10 @@ if(TARGET lbresolve_cli)
   install(FILES ${PROJECT_SOURCE_DIR}/docs/lbresolve.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1)
 endif()
 
+set(sqlite_requires "")
+if(LBRESOLVE_HAS_SQLITE)
+  set(sqlite_requires " sqlite3 >= 3.31")
+endif()
 configure_package_config_file(${CMAKE_CURRENT_LIST_DIR}/lbresolveConfig.cmake.in
   ${PROJECT_BINARY_DIR}/lbresolveConfig.cmake INSTALL_DESTINATION ${package_dir})
 write_basic_package_version_file(${PROJECT_BINARY_DIR}/lbresolveConfigVersion.cmake COMPATIBILITY SameMinorVersion)

@@ -65,8 +65,9 @@ resolver::impl::impl(core::settings s, std::unique_ptr<io::event_loop> loop)
     : settings_(std::move(s)),
       config_(settings_.chosen.resolv_conf, settings_.chosen.hosts),
       cache_(settings_.chosen.cache, hash_seed()),
+      memory_(core::selection_rules_for(settings_)),
       loop_(std::move(loop)) {
-  driver_ = std::make_unique<io::driver>(*loop_, cache_, settings_.chosen.racing.late_answers);
+  driver_ = std::make_unique<io::driver>(*loop_, cache_, settings_.chosen.racing.late_answers, memory_);
 }
 
 // ---- What is asked for --------------------------------------------------------------------------------------------
@@ -75,11 +76,13 @@ result<std::unique_ptr<core::resolve_operation>> resolver::impl::prepare(
     std::string_view target, const resolve_options& o, std::shared_ptr<const core::system_settings>& system) {
   LBRESOLVE_TRY(what, core::parse_target(target, false));
   BOOST_OUTCOME_TRYV(core::check(o));
+  auto memory = core::memory_for(settings_, memory_, what, settings_.chosen.selection.mode);
   const core::time_point now = io::now();
   system = config_.current(now);
   core::resolve_request r{.lookup = core::lookup_for(settings_, std::move(what), o.families, o.search, false,
                                                      system->dns, sources_.has_ipv6(now)),
                           .ordering = core::ordering_for(settings_),
+                          .memory = std::move(memory),
                           .use_cache = o.use_cache,
                           .deadline = now + o.timeout,
                           .sibling_wait = o.sibling_wait,
@@ -93,6 +96,7 @@ result<std::unique_ptr<core::connect_operation>> resolver::impl::prepare(
     std::string_view target, const connect_options& o, std::shared_ptr<const core::system_settings>& system) {
   LBRESOLVE_TRY(what, core::parse_target(target, true));
   BOOST_OUTCOME_TRYV(core::check(o));
+  auto memory = core::memory_for(settings_, memory_, what, o.mode.value_or(settings_.chosen.selection.mode));
   const core::time_point now = io::now();
   system = config_.current(now);
   const bool has_ipv6 = sources_.has_ipv6(now);
@@ -102,6 +106,7 @@ result<std::unique_ptr<core::connect_operation>> resolver::impl::prepare(
                           .use_cache = o.use_cache,
                           .use_stale = core::stale_for(settings_, o.use_cache, o.use_stale).has_value(),
                           .source_address = o.source_address,
+                          .memory = std::move(memory),
                           .began = std::chrono::system_clock::now()};
   if (o.interface.empty())
     r.source_of = [this](const address& to) { return sources_.source_of(to, io::now()); };
@@ -129,6 +134,7 @@ result<connection> resolver::impl::connect(std::string_view target, const connec
   j.sockets = {o.source_address, o.interface, o.hook};
   auto here = io::run_here(*work, j.sockets, cache_, thread_random(), stopping_);
   refresh(here.refresh, j.system);
+  if (here.done) look_at_probes();
   if (here.done) return conclude_connect(*work, std::move(here.winner));
   j.work = std::move(work);
   return wait_for<connection>(std::move(j), conclude_connect, "connect");
@@ -163,6 +169,21 @@ result<T> resolver::impl::wait_for(job j, std::function<result<T>(core::operatio
   if (!begun) return error(make_error_code(errc::local_resources), "the resolver's thread could not be started");
   while (settings_.chosen.loop == loop::caller && !box->has_mail()) run_loop_once(std::chrono::milliseconds{50});
   return box->take();
+}
+
+// What was learned on this thread may want a probe, and probes are the loop's work.
+void resolver::impl::look_at_probes() {
+  const core::time_point at = memory_.next_probe_at(io::now());
+  if (at == core::never || at >= probe_planned_.load(std::memory_order_relaxed)) return;
+  probe_planned_.store(at, std::memory_order_relaxed);
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_ || !start_thread()) return;
+  }
+  loop_->post([this] {
+    probe_planned_.store(core::never, std::memory_order_relaxed);
+    driver_->look();
+  });
 }
 
 // ---- Calls with a callback ----------------------------------------------------------------------------------------

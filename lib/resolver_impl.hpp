@@ -6,6 +6,7 @@
 #include "io/event_loop.hpp"
 #include "io/run_here.hpp"
 #include "io/shared_cache.hpp"
+#include "io/shared_selection.hpp"
 #include "io/source_addresses.hpp"
 #include "io/system_config.hpp"
 
@@ -62,6 +63,7 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   operation report(std::function<void()> f);
   bool claim(id number);
   void run(job& j);
+  void look_at_probes();
   void use_upstreams(const std::shared_ptr<const core::system_settings>& system);
   bool start_thread();
   void thread_main();
@@ -73,8 +75,10 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   const core::settings settings_;
   io::system_config config_;
   io::shared_cache cache_;
+  io::shared_selection memory_;
   io::source_addresses sources_;
   std::atomic<bool> stopping_{false};
+  std::atomic<core::time_point> probe_planned_{core::never};  // the loop knows of probes from then on
 
   std::mutex mutex_;                                     // guards the next four
   std::unordered_map<id, std::function<void()>> calls_;  // not yet claimed; what to do at shut-down

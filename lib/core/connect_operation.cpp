@@ -7,9 +7,18 @@
 
 namespace lbresolve::core {
 
+namespace {
+
+connect_request in_turn(connect_request r, time_point now) {
+  if (r.racing.policy == policy::round_robin) r.racing.turn = r.memory.take_turn(now);
+  return r;
+}
+
+}  // namespace
+
 connect_operation::connect_operation(connect_request request, std::shared_ptr<const system_settings> system,
                                      time_point now)
-    : request_(std::move(request)),
+    : request_(in_turn(std::move(request), now)),
       system_(std::move(system)),
       start_(now),
       race_(request_.racing, now),
@@ -20,38 +29,38 @@ connect_operation::connect_operation(connect_request request, std::shared_ptr<co
 }
 
 void connect_operation::begin_lookup() {
-  lookup_ = std::make_unique<lookup>(request_.lookup, system_);
+  lookup_.emplace(request_.lookup, system_);
   for (const rr_type type : lookup_->types()) race_.expect(type);
-  const auto& at_hand = lookup_->at_hand();
-  story_->queries.insert(story_->queries.end(), at_hand.begin(), at_hand.end());
+  lookup_->tell(elapsed::zero(), *story_);
 }
 
 operation_action connect_operation::next(time_point now, random_source& random) {
   using step = operation_action::kind;
+  request_.memory.tell(random);
   for (;;) {
     if (!stale_.empty()) feed_stale(now, random);
-    const lookup::action found = lookup_->next();
-    if (found.is == lookup::action::kind::ask) {
-      // No stale HTTPS record: it would move the port of addresses that are not stale.
-      const bool fresh = resolved_again_ || !request_.use_cache;
+    service_lookup::action found = lookup_->next(random);
+    if (found.is == service_lookup::action::kind::ask) {
+      const bool again = asking_ == asking_again::past_the_cache;
       return {.is = step::ask,
-              .fresh = fresh,
-              .stale_too = request_.use_stale && !fresh && found.type != rr_type::https,
+              .fresh = again || !request_.use_cache,
+              .stale_too = may_be_stale(*found.asked),
+              .elsewhere = again,
+              .join = asking_ == asking_again::joined,
               .asked = *found.asked};
     }
-    if (found.is == lookup::action::kind::found) {
-      feed(found.type, *found.what, now, random);
-      continue;
-    }
-    if (found.is == lookup::action::kind::none) {
-      race_.on_no_candidates(found.type, now);
+    lookup_->tell(now - start_, *story_);
+    if (found.is != service_lookup::action::kind::wait && found.is != service_lookup::action::kind::done) {
+      feed(std::move(found), now, random);
       continue;
     }
     const race::action a = race_.next(now);
     switch (a.what) {
       case race::action::kind::start:
+        request_.memory.on_started(a.attempt, a.to, a.patience, now);
         return {.is = step::open, .attempt = a.attempt, .to = a.to};
       case race::action::kind::close:
+        request_.memory.on_closed(a.attempt, now);
         return {.is = step::close, .attempt = a.attempt};
       case race::action::kind::wait:
         return {.is = step::wait, .until = a.until};
@@ -66,87 +75,94 @@ operation_action connect_operation::next(time_point now, random_source& random) 
         break;
     }
     story_->took = now - start_;
+    request_.memory.tell(random);
+    request_.memory.on_end(now);
     return {.is = step::done};
   }
+}
+
+// Addresses of the host asked for. No stale service records: they would move the port of what is not stale.
+bool connect_operation::may_be_stale(const question& q) const {
+  return request_.use_stale && asking_ == asking_again::no && !request_.lookup.what.service &&
+         (q.type == rr_type::a || q.type == rr_type::aaaa) && q.name == lookup_->host().current_name();
 }
 
 // The race begins with what was known, and is not lost before the new answer is there (HE-17).
 void connect_operation::feed_stale(time_point now, random_source& random) {
   for (const auto& [asked, what] : std::exchange(stale_, {})) {
-    feed(asked.type, *what, now, random);
-    race_.expect_refresh(asked.type);
+    service_lookup::action known{.is = service_lookup::action::kind::found, .from = asked.type};
+    for (const address& to : what->addresses)
+      known.candidates.push_back({.endpoint = {to, request_.lookup.what.port.value_or(443)}, .from = asked.type});
+    for (candidate& c : known.candidates) complete(c);
+    request_.memory.look_up(known.candidates, now, random);
+    race_.on_candidates(known.from, std::move(known.candidates), now, random);
+    race_.expect_refresh(known.from);
     answered_stale_.push_back(asked);
   }
 }
 
-void connect_operation::feed(rr_type type, const answer& what, time_point now, random_source& random) {
-  if (type == rr_type::https) return take_binding(what, now, random);
-  found_.emplace_back(type, what.addresses);
-  offer(type, now, random);
+void connect_operation::feed(service_lookup::action found, time_point now, random_source& random) {
+  if (found.is == service_lookup::action::kind::expect) return race_.expect(found.from, found.priority);
+  if (found.is == service_lookup::action::kind::none) return race_.on_no_candidates(found.from, now);
+  if (found.from.type == rr_type::a || found.from.type == rr_type::aaaa) add_kept(found, now);
+  for (candidate& c : found.candidates) complete(c);
+  if (request_.memory.look_up(found.candidates, now, random) && !std::exchange(panic_, true))
+    story_->notes.emplace_back("most addresses fail and none succeeds: suspecting the local network, ejecting nobody");
+  race_.on_candidates(found.from, std::move(found.candidates), now, random);
 }
 
-// The record with the lowest priority that this client understands (RFC 9460 section 3). Its port holds for the
-// addresses too, also for those that came before it.
-void connect_operation::take_binding(const answer& what, time_point now, random_source& random) {
-  const service_binding* best = nullptr;
-  for (const service_binding& b : what.bindings) {
-    const bool here = b.target.is_root() || b.target == what.canonical;
-    if (!b.usable || b.is_alias() || !here) continue;
-    if (best == nullptr || b.priority < best->priority) best = &b;
+/// Adds the members that the newest answer does not have (mode `client`).
+void connect_operation::add_kept(service_lookup::action& found, time_point now) {
+  for (const member& m : request_.memory.kept_besides(found.from, found.candidates, found.expires, found.ttl, now)) {
+    candidate& c = found.candidates.emplace_back();
+    c.endpoint = m.at;
+    c.priority = m.priority;
+    c.weight = m.weight;
+    c.weighted = m.weighted;
+    c.from = found.from;
   }
-  if (best == nullptr) {
-    story_->notes.emplace_back("the HTTPS records name other hosts or keys that are not understood: not used");
-    return race_.on_no_candidates(rr_type::https, now);
-  }
-  std::string alpn;
-  for (const std::string& id : best->alpn) alpn += (alpn.empty() ? "" : ",") + id;
-  if (!alpn.empty()) story_->notes.push_back("HTTPS record: alpn " + alpn);
-  bound_port_ = best->port;
-  if (bound_port_)
-    for (const auto& [type, addresses] : found_) offer(type, now, random);
-  std::vector<candidate> hints;
-  for (const address& hint : best->hints) {
-    const rr_type type = hint.is_v4() ? rr_type::a : rr_type::aaaa;
-    const auto& wanted = lookup_->types();
-    if (std::find(wanted.begin(), wanted.end(), type) != wanted.end()) hints.push_back(make_candidate(hint, true));
-  }
-  race_.on_candidates(rr_type::https, std::move(hints), now, random);
 }
 
-void connect_operation::offer(rr_type type, time_point now, random_source& random) {
-  const auto at = std::find_if(found_.rbegin(), found_.rend(), [&](const auto& f) { return f.first == type; });
-  std::vector<candidate> candidates;
-  candidates.reserve(at->second.size());
-  for (const address& to : at->second) candidates.push_back(make_candidate(to, false));
-  race_.on_candidates(type, std::move(candidates), now, random);
+void connect_operation::on_connected(std::size_t attempt, time_point now) {
+  race_.on_connected(attempt, now);
+  request_.memory.on_connected(attempt, now);
 }
 
-candidate connect_operation::make_candidate(const address& given, bool hint) const {
-  const std::uint16_t port = bound_port_.value_or(request_.lookup.what.port.value_or(443));
+void connect_operation::on_failed(std::size_t attempt, std::error_code code, attempt_record::stage stage,
+                                  time_point now) {
+  race_.on_failed(attempt, code, stage, now);
+  request_.memory.on_failed(attempt, code, now);
+}
+
+/// Adds what this host knows to what DNS said.
+void connect_operation::complete(candidate& c) {
   std::optional<address> instead;
   if (!request_.source_address || request_.source_address->is_v6())
-    instead = translated(request_.lookup.nat64, given, request_.source_of);
-  if (instead) note_translation(given, *instead, *story_);
-  const address& to = instead ? *instead : given;
-  candidate c{.endpoint = {to, port}, .hint = hint, .translated = instead.has_value()};
+    instead = translated(request_.lookup.nat64, c.endpoint.address, request_.source_of);
+  if (instead) {
+    note_translation(c.endpoint.address, *instead, *story_);
+    c.endpoint.address = *instead;
+    c.translated = true;
+  }
+  const address& to = c.endpoint.address;
   if (!request_.source_address) {
     c.source = request_.source_of(to);
     if (!c.source) c.skip = "this host has no route to it";
-    return c;
+    return;
   }
   c.source = request_.source_address;
   if (c.source->family() != to.family())
     c.skip = std::string("the source address is ") + (c.source->is_v4() ? "IPv4" : "IPv6");
-  return c;
 }
 
 // Everything known has failed. Fresh answers cannot be bettered now; what was cached may have changed.
 void connect_operation::resolve_again(time_point now) {
-  for (const rr_type type : lookup_->types()) distrusted_.push_back({lookup_->current_name(), type});
+  distrusted_ = lookup_->asked();
   if (!std::exchange(from_cache_, false)) return race_.on_nothing_new(now);
-  resolved_again_ = true;
-  found_.clear();
-  story_->notes.emplace_back("every cached address failed: asked again");
+  asking_ = request_.memory.may_ask_again(now) ? asking_again::past_the_cache : asking_again::joined;
+  story_->notes.emplace_back(asking_ == asking_again::past_the_cache
+                                 ? "every cached address failed: asked again"
+                                 : "every cached address failed; asked again a moment ago");
   begin_lookup();
 }
 

@@ -10,14 +10,14 @@ void dns_client::use(std::shared_ptr<upstreams> servers, query_rules rules) {
   rules_ = rules;
 }
 
-void dns_client::ask(const question& q, std::uint64_t operation, time_point now) {
-  begin(q, now).waiters.push_back(operation);
+void dns_client::ask(const question& q, std::uint64_t operation, time_point now, bool elsewhere) {
+  begin(q, now, elsewhere).waiters.push_back(operation);
 }
 
-dns_client::entry& dns_client::begin(const question& q, time_point now) {
+dns_client::entry& dns_client::begin(const question& q, time_point now, bool elsewhere) {
   const auto [at, fresh] = by_question_.try_emplace(q, next_id_);
   if (fresh) {
-    queries_[next_id_++].work = std::make_unique<query>(q, servers_, rules_, now);
+    queries_[next_id_++].work = std::make_unique<query>(q, servers_, rules_, now, elsewhere);
   }
   entry& e = queries_.at(at->second);
   e.work->take_time();

@@ -1,5 +1,7 @@
 #include "core/engine.hpp"
 
+#include "core/probe_operation.hpp"
+
 #include <algorithm>
 #include <utility>
 
@@ -8,7 +10,13 @@ namespace lbresolve::core {
 void engine::start(operation_id id, std::unique_ptr<operation> work, time_point now) {
   entry& e = operations_[id];
   e.work = std::move(work);
-  for (const question& q : e.work->pending()) client_.ask(q, id, now);
+  // What the caller's thread could not have from the cache; what is only to be joined may still be there.
+  for (const question& q : e.work->pending()) {
+    if (e.work->only_joins())
+      ask(id, e, {.is = operation_action::kind::ask, .join = true, .asked = q}, now);
+    else
+      client_.ask(q, id, now);
+  }
   wake(id, e);
 }
 
@@ -55,7 +63,10 @@ engine::action engine::next(time_point now, random_source& random) {
       wakes_.clear(e.wake);
       wake(*due, e);
     }
-    if (ready_.empty()) return {.is = action::kind::wait, .until = std::min(dns.until, wakes_.earliest())};
+    if (ready_.empty() && !start_probe(now)) {
+      const time_point probe_at = memory_ == nullptr ? never : memory_->next_probe_at(now);
+      return {.is = action::kind::wait, .until = std::min({dns.until, wakes_.earliest(), probe_at})};
+    }
 
     const operation_id id = ready_.front();
     entry& e = operations_.at(id);
@@ -81,7 +92,8 @@ engine::action engine::next(time_point now, random_source& random) {
 }
 
 void engine::ask(operation_id id, entry& e, const operation_action& a, time_point now) {
-  if (!a.fresh) {
+  const bool joins = a.join && client_.under_way(a.asked) != nullptr;
+  if (!a.fresh && !joins) {
     if (auto hit = answers_->find(a.asked, now, a.stale_too)) {
       const delivery known{.what = std::move(hit->what), .expires = hit->expires, .stale = hit->stale};
       if (hit->refresh && !hit->stale) refresh(a.asked, now);
@@ -89,7 +101,15 @@ void engine::ask(operation_id id, entry& e, const operation_action& a, time_poin
       e.work->on_stale(a.asked, known, now);
     }
   }
-  client_.ask(a.asked, id, now);
+  client_.ask(a.asked, id, now, a.elsewhere);
+}
+
+bool engine::start_probe(time_point now) {
+  if (memory_ == nullptr) return false;
+  const auto to = memory_->next_probe(now);
+  if (!to) return false;
+  start(++last_own_, std::make_unique<probe_operation>(*to, *memory_, now), now);
+  return true;
 }
 
 void engine::deliver(dns_client::action done, time_point now) {

@@ -8,6 +8,7 @@
 #include "core/deadlines.hpp"
 #include "core/dns_client.hpp"
 #include "core/operation.hpp"
+#include "core/selection_store.hpp"
 
 #include <cstdint>
 #include <deque>
@@ -24,15 +25,21 @@ class engine {
  public:
   using operation_id = std::uint64_t;
 
+  /// Marks the operations that the engine begins by itself. They are performed as all others are, and nobody waits for
+  /// what comes of them.
+  static constexpr operation_id own_id = operation_id{1} << 63;
+
   /// @param answers must outlive the engine
   /// @param late_answers how long a query that nobody waits for any more may still bring something for the cache
-  engine(answer_store& answers, duration late_answers) : answers_(&answers), late_answers_(late_answers) {}
+  /// @param memory whose probes are made; null: none are. Must outlive the engine
+  engine(answer_store& answers, duration late_answers, selection_store* memory = nullptr)
+      : answers_(&answers), late_answers_(late_answers), memory_(memory) {}
 
   /// New queries go to these upstreams.
   void use(std::shared_ptr<upstreams> servers, const query_rules& rules) { client_.use(std::move(servers), rules); }
 
   /// Takes `work` as it is: questions it has already asked are asked of the upstreams.
-  /// @param id not in use
+  /// @param id not in use, and without `own_id`
   void start(operation_id id, std::unique_ptr<operation> work, time_point now);
   /// Asks `q` in the background, for the cache: what a hit with cache::hit::refresh is worth.
   void refresh(const question& q, time_point now) { client_.refresh(q, now); }
@@ -79,9 +86,12 @@ class engine {
   void ask(operation_id id, entry& e, const operation_action& a, time_point now);
   void deliver(dns_client::action done, time_point now);
   action finish(operation_id id, entry& e, time_point now);
+  bool start_probe(time_point now);
 
   answer_store* answers_;
   duration late_answers_;
+  selection_store* memory_;
+  operation_id last_own_ = own_id;
   dns_client client_;
   std::unordered_map<operation_id, entry> operations_;
   std::deque<operation_id> ready_;

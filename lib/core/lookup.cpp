@@ -13,7 +13,8 @@ namespace lbresolve::core {
 lookup::lookup(lookup_request request, std::shared_ptr<const system_settings> system)
     : request_(std::move(request)), system_(std::move(system)) {
   if (answer_at_hand()) return;
-  if (!request_.ask_aaaa && request_.types.size() > 1) std::erase(request_.types, rr_type::aaaa);
+  const bool has_a = std::find(request_.types.begin(), request_.types.end(), rr_type::a) != request_.types.end();
+  if (!request_.ask_aaaa && has_a) std::erase(request_.types, rr_type::aaaa);
   names_ = candidates(request_.what.name, request_.what.absolute || !request_.search, system_->dns);
   begin_name();
 }
@@ -76,7 +77,7 @@ void lookup::begin_name() {
   for (const rr_type type : request_.types) {
     name asked = current_name();
     const std::uint16_t port = request_.what.port.value_or(443);
-    if (type == rr_type::https && port != 443) {
+    if (type == rr_type::https && port != 443 && !request_.is_alias_target) {
       if (const auto prefix = name::from_text("_" + std::to_string(port) + "._https"); prefix) {
         if (auto whole = prefix.value().append(asked)) asked = std::move(whole).value();
       }
@@ -97,7 +98,7 @@ lookup::action lookup::next() {
     if (s.reported || !s.got) continue;
     const bool found = s.got->is == answer::kind::positive;
     // "None" of one name is not yet "none": until a sibling type is found, or all have answered, another may follow.
-    if (!found && !found_any() && !addresses_answered()) continue;
+    if (!found && may_be_followed() && !found_any() && !is_settled()) continue;
     s.reported = true;
     return {found ? action::kind::found : action::kind::none, s.type, &s.asked, s.got};
   }
@@ -119,15 +120,19 @@ bool lookup::found_any() const {
                      [](const slot& s) { return s.got && s.got->is == answer::kind::positive; });
 }
 
-// Addresses decide whether a name is there: an HTTPS record only says more about it.
-bool lookup::addresses_answered() const {
+// Whether nothing that is still to come can make the name one that is there. Without addresses it may yet have an HTTPS
+// record that names another host; a name that does not exist has nothing, and nothing below it (RFC 8020).
+bool lookup::is_settled() const {
+  const bool exists = std::any_of(slots_.begin(), slots_.end(), [](const slot& s) {
+    return s.type != rr_type::https && s.got && s.got->is != answer::kind::nxdomain;
+  });
   return std::all_of(slots_.begin(), slots_.end(),
-                     [](const slot& s) { return s.got != nullptr || s.type == rr_type::https; });
+                     [&](const slot& s) { return s.got != nullptr || (s.type == rr_type::https && !exists); });
 }
 
 // A failure ends the search: the next name could be somebody else's host.
 bool lookup::should_try_next_name() const {
-  if (position_ + 1 >= names_.size() || !addresses_answered()) return false;
+  if (!may_be_followed() || !is_settled() || found_any()) return false;
   return std::all_of(slots_.begin(), slots_.end(), [](const slot& s) {
     return s.type == rr_type::https || s.got->is == answer::kind::nxdomain || s.got->is == answer::kind::nodata;
   });
@@ -139,6 +144,24 @@ std::vector<question> lookup::pending() const {
     if (s.sent && !s.got) out.push_back(s.asked);
   return out;
 }
+
+std::vector<question> lookup::asked() const {
+  std::vector<question> out;
+  for (const slot& s : slots_) out.push_back(s.asked);
+  return out;
+}
+
+bool lookup::is_pending(rr_type type) const noexcept {
+  return std::any_of(slots_.begin(), slots_.end(), [type](const slot& s) { return s.type == type && !s.got; });
+}
+
+const answer* lookup::found(rr_type type) const noexcept {
+  for (const slot& s : slots_)
+    if (s.type == type && s.got && s.got->is == answer::kind::positive) return s.got.get();
+  return nullptr;
+}
+
+std::string lookup::current_text() const { return position_ == 0 ? request_.what.host : current_name().to_text(); }
 
 const name& lookup::canonical_name() const noexcept {
   for (const slot& s : slots_)
@@ -153,8 +176,14 @@ time_point lookup::expires() const noexcept {
   return at;
 }
 
+time_point lookup::expires(rr_type type) const noexcept {
+  for (const slot& s : slots_)
+    if (s.type == type && s.got) return s.expires;
+  return never;
+}
+
 error lookup::failure() const {
-  const std::string name = position_ == 0 ? request_.what.host : current_name().to_text();
+  const std::string name = current_text();
   bool exists = false;
   for (const slot& s : slots_) {
     if (s.got == nullptr || s.type == rr_type::https) continue;
@@ -164,6 +193,8 @@ error lookup::failure() const {
   }
   const std::string why = at_hand_why_.empty() ? std::string() : " (" + at_hand_why_ + ")";
   if (!exists) return error(errc::name_not_found, name + " does not exist" + why);
+  if (slots_.front().type == rr_type::srv)
+    return error(errc::no_addresses, name + " exists but has no SRV record" + why);
   if (request_.types.size() == 1)
     return error(errc::no_addresses, name + " exists but has no " +
                                          (slots_.front().type == rr_type::a ? "IPv4" : "IPv6") + " address" + why);

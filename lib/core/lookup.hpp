@@ -5,7 +5,8 @@
 //   2. a special name, which never goes out (RFC 6761);
 //   3. the hosts file;
 //   4. the names that the search list makes of it, one after the other: for each, HTTPS, AAAA and A are asked at once
-//      (RFC 8305 section 3), and the next name is tried only when all of them say there is nothing.
+//      (RFC 8305 section 3), and the next name is tried only when all of them say there is nothing. Of a service only
+//      SRV is asked: what its records name is for service_lookup.
 // Each type is reported as soon as it is certain: an address found is certain at once; "none" is certain when no later
 // name of the search list can say otherwise.
 #pragma once
@@ -31,10 +32,11 @@ namespace lbresolve::core {
 /// What a lookup is about.
 struct lookup_request {
   core::target what;
-  std::vector<rr_type> types;  ///< in the order to ask them: https, aaaa, a
+  std::vector<rr_type> types;  ///< in the order to ask them: https, aaaa, a; or srv
   bool search = true;
   std::optional<nat64_prefix> nat64;  ///< for what IPv4 addresses become; the lookup itself leaves them as they are
-  bool ask_aaaa = true;  ///< false: AAAA only from what is at hand, as this host could not use one from afar
+  bool ask_aaaa = true;          ///< false: AAAA only from what is at hand, as this host could not use one from afar
+  bool is_alias_target = false;  ///< HTTPS is asked at the name itself, whatever the port (RFC 9460 section 3)
 };
 
 /// Thread-safety: one thread at a time.
@@ -66,16 +68,26 @@ class lookup {
 
   /// Questions asked and not answered.
   std::vector<question> pending() const;
+  /// The questions about the current name.
+  std::vector<question> asked() const;
+  /// Whether an answer of this type may still come.
+  bool is_pending(rr_type type) const noexcept;
+  /// The records of this type; null where there are none, or not yet.
+  const answer* found(rr_type type) const noexcept;
 
   /// Where the answer came from without a query; empty when queries are needed.
   const std::vector<query_record>& at_hand() const noexcept { return at_hand_; }
 
   /// The name under which it was found, or the last one tried; the root for an IP address.
   const name& current_name() const noexcept { return names_[position_]; }
+  /// As people write it.
+  std::string current_text() const;
   /// The end of the CNAME chain, where one answered.
   const name& canonical_name() const noexcept;
   /// When the first of the answers stops being true.
   time_point expires() const noexcept;
+  /// When the answer about `type` stops being true; never: it was at hand, or is not there.
+  time_point expires(rr_type type) const noexcept;
   /// Why nothing was found, once done.
   error failure() const;
 
@@ -96,7 +108,8 @@ class lookup {
   void begin_only(const name& n);
   void begin_name();
   bool found_any() const;
-  bool addresses_answered() const;
+  bool may_be_followed() const noexcept { return position_ + 1 < names_.size(); }
+  bool is_settled() const;
   bool should_try_next_name() const;
 
   lookup_request request_;

@@ -25,15 +25,17 @@ using source_lookup = std::function<std::optional<address>(const address& to)>;
 
 struct operation_action {
   enum class kind : std::uint8_t {
-    ask,    ///< `asked`, from the cache unless `fresh`; with `stale_too`, also past its time
+    ask,    ///< `asked`, from the cache where nothing else is said
     open,   ///< start connecting `attempt` to `to`
     close,  ///< close the socket of `attempt`
     wait,   ///< nothing before `until` but what it is told
     done,   ///< it has its outcome
   };
   kind is = kind::wait;
-  bool fresh = false;
-  bool stale_too = false;
+  bool fresh = false;      ///< past the cache
+  bool stale_too = false;  ///< from the cache also past its time
+  bool elsewhere = false;  ///< fresh, and of another upstream first: the usual one may repeat its own cache
+  bool join = false;       ///< the query under way for it, if there is one, before the cache
   question asked;
   std::size_t attempt = 0;
   endpoint to;
@@ -59,7 +61,7 @@ class operation {
 
   virtual void on_answer(const question& q, const delivery& d, time_point now) = 0;
   /// What was known of a question that is being asked again: past its time, and the answer is still to come.
-  virtual void on_stale(const question& q, const delivery& d, time_point now) = 0;
+  virtual void on_stale(const question&, const delivery&, time_point) {}
   /// A question this operation still waits for, with the query that works on it.
   virtual void on_unanswered(const query& q, time_point now) = 0;
   virtual void on_connected(std::size_t attempt, time_point now) = 0;
@@ -70,10 +72,12 @@ class operation {
   virtual std::optional<std::size_t> winner() const = 0;
   /// Questions asked and not answered.
   virtual std::vector<question> pending() const = 0;
+  /// What is pending is to be joined or taken from the cache, and no reason to begin a query.
+  virtual bool only_joins() const { return false; }
   /// Questions whose answers led nowhere: ask again before they are used once more (HE-59).
   virtual std::vector<question> distrusted() const = 0;
   /// Questions for which a stale answer was used, as no new one had come. Their queries go on.
-  virtual std::vector<question> answered_stale() const = 0;
+  virtual std::vector<question> answered_stale() const { return {}; }
 };
 
 }  // namespace lbresolve::core

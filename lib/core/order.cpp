@@ -1,20 +1,28 @@
 // How an order comes about, from the strictest rule to the weakest:
 //
-//   1. Priority (SRV, SVCB): a tier is exhausted before the next one starts.
-//   2. No route: last inside its priority (RFC 6724 section 6 rule 1).
-//   3. Families alternate (RFC 8305 section 4). The family of the candidate that RFC 6724 likes best, rule 6 included,
-//      goes first: so IPv6 over IPv4, but not over a tunnel, nor from an address with another label.
-//   4. Inside one family, rules 2, 5, 7 and 8 of RFC 6724 give tiers.
-//   5. Inside a tier all are equals, and the policy decides: the answer's order, or a shuffle. This is where load
-//      spreads, and why rules 9 and 10 are not applied.
+//   1. Health: what works, then what is suspect, then what is due back, then what is ejected. Nothing is left out.
+//   2. Priority (SRV, SVCB): a tier is exhausted before the next one starts.
+//   3. No route: last inside its priority (RFC 6724 section 6 rule 1).
+//   4. Weights (SRV): whole records follow one another, drawn by weight (RFC 2782). Families cannot decide before that:
+//   a
+//      host without IPv6 has its share too. Policies that have an order of their own leave weights aside.
+//   5. Families alternate (RFC 8305 section 4). The family of the candidate that RFC 6724 likes best, rule 6 included,
+//      goes first: so IPv6 over IPv4, but not over a tunnel, nor from an address with another label, nor when its best
+//      is known to be clearly farther.
+//   6. Inside one family, rules 2, 5, 7 and 8 of RFC 6724 give tiers.
+//   7. Inside a tier all are equals, and the policy decides. This is where load spreads, and why rules 9 and 10 are not
+//      applied.
 #include "core/order.hpp"
 
 #include "core/address_selection.hpp"
+#include "core/policies.hpp"
+#include "core/weighted_shuffle.hpp"
 
 #include <algorithm>
 #include <array>
 #include <compare>
 #include <cstddef>
+#include <functional>
 #include <memory_resource>
 #include <span>
 
@@ -22,36 +30,122 @@ namespace lbresolve::core {
 namespace {
 
 struct ranked {
-  std::uint64_t key = 0;         ///< group, family, tier, place among equals: lower first
+  std::uint64_t key = 0;         ///< group, place of the SRV record, family, tier: lower first
   std::uint32_t preference = 0;  ///< RFC 6724 with rule 6, to choose between families
   std::uint32_t index = 0;
+  double cost = 0;
 
-  std::uint32_t group() const noexcept { return static_cast<std::uint32_t>(key >> 41); }
-  lbresolve::family family() const noexcept { return key >> 40 & 1 ? family::ipv4 : family::ipv6; }
+  std::uint32_t group() const noexcept { return static_cast<std::uint32_t>(key >> 14); }
+  std::uint32_t run() const noexcept { return static_cast<std::uint32_t>(key >> 9); }  ///< group and record
+  lbresolve::family family() const noexcept { return key >> 8 & 1 ? family::ipv4 : family::ipv6; }
 };
+
+/// Places of SRV records are told apart up to this one: there are no more hosts.
+constexpr std::uint32_t last_record_place = 31;
 
 /// Enough for the answers that are usual; more goes to the heap.
 using scratch_memory = std::array<std::byte, 1024>;
 template <class T>
 using scratch_vector = std::pmr::vector<T>;
 
-ranked rank(const candidate& c, std::uint32_t index, std::uint32_t place) {
-  const auto r = rank_destination(c.endpoint.address, c.source);
-  return {std::uint64_t{group_of(c)} << 41 | std::uint64_t{family_of(c) == family::ipv4} << 40 |
-              std::uint64_t{r.tier()} << 32 | place,
-          r.preference(), index};
+/// An SRV record, as the candidates of its addresses show it.
+struct weighted_record {
+  std::uint32_t id = 0;
+  std::uint32_t priority = 0;
+  std::uint16_t weight = 0;
+  std::size_t hash = 0;  ///< of its endpoints, in whatever order they came
+};
+
+scratch_vector<weighted_record> weighted_records(const std::vector<candidate>& candidates,
+                                                 std::pmr::memory_resource* memory) {
+  scratch_vector<weighted_record> records(memory);
+  for (const candidate& c : candidates) {
+    if (!c.weighted) continue;
+    const auto same = [id = record_of(c)](const weighted_record& r) { return r.id == id; };
+    auto at = std::find_if(records.begin(), records.end(), same);
+    if (at == records.end()) at = records.insert(at, {record_of(c), c.priority, c.weight, 0});
+    at->hash ^= std::hash<endpoint>()(c.endpoint);
+  }
+  std::sort(records.begin(), records.end(), [](const auto& a, const auto& b) {
+    return a.priority != b.priority ? a.priority < b.priority : a.id < b.id;
+  });
+  return records;
 }
 
-/// One group, sorted by family and then by rank, to the order of trying.
-void interleave(std::span<const ranked> group, const order_settings& settings, scratch_vector<std::uint32_t>& out) {
+/// The records in the order in which to try them, priority aside; none where DNS gave no weights, or where the policy
+/// has an order of its own.
+scratch_vector<weighted_record> order_records(const std::vector<candidate>& candidates, const order_settings& settings,
+                                              random_source& random, std::pmr::memory_resource* memory) {
+  if (settings.policy == policy::fastest || settings.policy == policy::round_robin)
+    return scratch_vector<weighted_record>(memory);
+  auto records = weighted_records(candidates, memory);
+  if (settings.policy == policy::in_order || settings.mode == selection_mode::server) return records;
+  for (auto first = records.begin(); first != records.end();) {
+    const auto last = std::find_if(first, records.end(), [&](const auto& r) { return r.priority != first->priority; });
+    const auto weight = [](const weighted_record& r) { return r.weight; };
+    if (settings.policy == policy::hash)
+      std::stable_sort(first, last, [&](const auto& a, const auto& b) {
+        return rendezvous(settings.hash_key, a.hash, a.weight) < rendezvous(settings.hash_key, b.hash, b.weight);
+      });
+    else
+      weighted_shuffle(std::span(first, last), weight, random);
+    first = last;
+  }
+  return records;
+}
+
+std::uint32_t place_of(const candidate& c, std::span<const weighted_record> records) {
+  if (!c.weighted || records.empty()) return 0;
+  const auto at =
+      std::find_if(records.begin(), records.end(), [id = record_of(c)](const auto& r) { return r.id == id; });
+  return std::min(static_cast<std::uint32_t>(at - records.begin()), last_record_place);
+}
+
+ranked rank(const candidate& c, std::uint32_t index, std::uint32_t record_place, double cost, selection_mode mode) {
+  const auto r = rank_destination(c.endpoint.address, c.source);
+  return {std::uint64_t{group_of(c, mode)} << 14 | std::uint64_t{record_place} << 9 |
+              std::uint64_t{family_of(c) == family::ipv4} << 8 | r.tier(),
+          r.preference(), index, cost};
+}
+
+/// Which family goes first in a run: the one that RFC 6724 likes best, unless it is known to be clearly farther.
+family preferred_family(std::span<const ranked> run, std::span<const candidate> candidates) {
+  const auto best = std::min_element(run.begin(), run.end(),
+                                     [](const ranked& a, const ranked& b) { return a.preference < b.preference; });
+  const family preferred = best->family();
+  const ranked* nearest[2] = {nullptr, nullptr};  // measured ones: of the preferred family, of the other
+  for (const ranked& r : run) {
+    if (!candidates[r.index].known.measured) continue;
+    const ranked*& n = nearest[r.family() == preferred ? 0 : 1];
+    if (n == nullptr || r.cost < n->cost) n = &r;
+  }
+  if (nearest[0] == nullptr || nearest[1] == nullptr) return preferred;
+  const bool farther = nearest[0]->cost > nearest[1]->cost + static_cast<double>(family_margin.count());
+  return farther ? nearest[1]->family() : preferred;
+}
+
+/// Equals, put in the order that the policy wants.
+void arrange(std::span<ranked> equals, std::span<const candidate> candidates, const order_settings& settings,
+             random_source& random) {
+  if (equals.size() < 2) return;
+  std::vector<peer> peers;
+  peers.reserve(equals.size());
+  for (const ranked& r : equals) peers.push_back({&candidates[r.index], r.cost});
+  const std::vector<std::uint32_t> places = arrange(peers, settings, random);
+  std::vector<ranked> sorted;
+  sorted.reserve(equals.size());
+  for (const std::uint32_t i : places) sorted.push_back(equals[i]);
+  std::copy(sorted.begin(), sorted.end(), equals.begin());
+}
+
+/// One run, sorted by family and then by rank, to the order of trying. `taken` is what came before it.
+void interleave(std::span<const ranked> group, family preferred, int first_family_count, interleaving& taken,
+                scratch_vector<std::uint32_t>& out) {
   auto v6 = group.begin();
   const auto v6_end = std::find_if(v6, group.end(), [](const ranked& r) { return r.family() == family::ipv4; });
   auto v4 = v6_end;
-  const auto best = std::min_element(group.begin(), group.end(),
-                                     [](const ranked& a, const ranked& b) { return a.preference < b.preference; });
-  auto taken = settings.so_far;
   for (std::size_t n = group.size(); n > 0; --n) {
-    const auto wanted = taken.next(group.front().group(), best->family(), settings.first_family_count);
+    const auto wanted = taken.next(group.front().group(), preferred, first_family_count);
     const bool take_v6 = v6 != v6_end && (wanted == family::ipv6 || v4 == group.end());
     auto& from = take_v6 ? v6 : v4;
     taken.take(from->group(), from->family());
@@ -60,7 +154,43 @@ void interleave(std::span<const ranked> group, const order_settings& settings, s
   }
 }
 
+/// What is known of every candidate, as a time; all the same where nothing is.
+scratch_vector<double> costs_of(std::span<const candidate> candidates, const order_settings& settings,
+                                std::pmr::memory_resource* memory) {
+  scratch_vector<double> out(candidates.size(), 0.0, memory);
+  const auto knows = [](const candidate& c) { return c.known.state != endpoint_state::unknown; };
+  if (std::none_of(candidates.begin(), candidates.end(), knows)) return out;
+  std::vector<contender> set;
+  set.reserve(candidates.size());
+  for (const candidate& c : candidates) set.push_back({.known = c.known});
+  const auto costs = core::costs_of(set, settings.balance);
+  std::copy(costs.begin(), costs.end(), out.begin());
+  return out;
+}
+
 }  // namespace
+
+std::uint32_t group_of(const candidate& c, selection_mode mode) noexcept {
+  std::uint32_t standing = 0;
+  switch (c.known.state) {
+    case endpoint_state::unknown:
+    case endpoint_state::healthy:
+    case endpoint_state::ramping:
+      break;
+    case endpoint_state::suspect:
+      standing = 1;
+      break;
+    case endpoint_state::half_open:
+      standing = 2;
+      break;
+    case endpoint_state::ejected:
+      standing = 3;
+      break;
+  }
+  if (c.known.demoted && standing == 0) standing = 1;
+  if (mode == selection_mode::server && standing < 3) standing = 0;
+  return standing << 18 | c.priority << 1 | std::uint32_t{!c.source};
+}
 
 family interleaving::next(std::uint32_t group, family preferred, int first_family_count) const noexcept {
   if (taken_ == 0 || group != group_) return preferred;
@@ -95,7 +225,12 @@ void drop_duplicates(std::vector<candidate>& candidates) {
       first = i;
       continue;
     }
-    kept.priority = std::min(kept.priority, other.priority);
+    if (other.priority < kept.priority) {
+      kept.priority = other.priority;
+      kept.weight = other.weight;
+      kept.weighted = other.weighted;
+      kept.from = other.from;
+    }
     kept.hint = kept.hint && other.hint;
     any = doubled[by_endpoint[i]] = true;
   }
@@ -115,19 +250,26 @@ std::vector<candidate> order(std::vector<candidate> candidates, const order_sett
   scratch_memory bytes;
   std::pmr::monotonic_buffer_resource memory(bytes.data(), bytes.size());
   const auto count = static_cast<std::uint32_t>(candidates.size());
-  scratch_vector<std::uint32_t> places(count, &memory);
-  for (std::uint32_t i = 0; i < count; ++i) places[i] = i;
-  if (settings.policy == policy::random) shuffle(places.begin(), places.end(), random);
+  const auto costs = costs_of(candidates, settings, &memory);
   scratch_vector<ranked> all(&memory);
   all.reserve(count);
-  for (std::uint32_t i = 0; i < count; ++i) all.push_back(rank(candidates[i], i, places[i]));
-  std::sort(all.begin(), all.end(), [](const ranked& a, const ranked& b) { return a.key < b.key; });
+  const auto records = order_records(candidates, settings, random, &memory);
+  for (std::uint32_t i = 0; i < count; ++i)
+    all.push_back(rank(candidates[i], i, place_of(candidates[i], records), costs[i], settings.mode));
+  std::stable_sort(all.begin(), all.end(), [](const ranked& a, const ranked& b) { return a.key < b.key; });
 
+  for (auto first = all.begin(); first != all.end();) {
+    const auto last = std::find_if(first, all.end(), [&](const ranked& r) { return r.key != first->key; });
+    arrange(std::span(first, last), candidates, settings, random);
+    first = last;
+  }
   scratch_vector<std::uint32_t> order_of_trying(&memory);
   order_of_trying.reserve(count);
+  auto taken = settings.so_far;
   for (auto first = all.begin(); first != all.end();) {
-    const auto last = std::find_if(first, all.end(), [&](const ranked& r) { return r.group() != first->group(); });
-    interleave(std::span(first, last), settings, order_of_trying);
+    const auto last = std::find_if(first, all.end(), [&](const ranked& r) { return r.run() != first->run(); });
+    interleave(std::span(first, last), preferred_family(std::span(first, last), candidates),
+               settings.first_family_count, taken, order_of_trying);
     first = last;
   }
   std::vector<candidate> out;

@@ -1,6 +1,7 @@
 // In which order candidates are tried.
 #pragma once
 
+#include "core/balance.hpp"
 #include "core/candidate.hpp"
 #include "core/random.hpp"
 
@@ -11,11 +12,11 @@
 
 namespace lbresolve::core {
 
-/// Candidates of one group are interleaved; groups follow one another. Priority is strict, and what has no route comes
-/// last inside it (RFC 6724 section 6 rule 1).
-inline std::uint32_t group_of(const candidate& c) noexcept {
-  return std::uint32_t{c.priority} << 1 | std::uint32_t{!c.source};
-}
+/// Candidates of one group are interleaved; groups follow one another: first those that work, then suspects and what is
+/// of a family that does not work, then what is due back, then what is ejected. Inside these priority is strict, and
+/// what has no route comes last (RFC 6724 section 6 rule 1).
+/// @param mode in mode `server` only ejected ones are moved
+std::uint32_t group_of(const candidate& c, selection_mode mode = selection_mode::hybrid) noexcept;
 
 /// The family that a candidate takes turns as: behind a NAT64 it is IPv4 still.
 inline family family_of(const candidate& c) noexcept {
@@ -39,10 +40,17 @@ struct order_settings {
   lbresolve::policy policy = policy::random;
   int first_family_count = 1;
   interleaving so_far{};  ///< what a running race has already started: the families go on alternating from there
+  selection_mode mode = selection_mode::hybrid;
+  balance_rules balance{};
+  std::uint64_t turn = 0;      ///< round_robin: the number of this pick
+  std::uint64_t hash_key = 0;  ///< hash: what decides
 };
 
-/// Each endpoint once, in its first place, with the best of what is said about it: the lowest priority, and no hint
-/// where one of them is an address (HE-38, HE-13).
+/// IPv6 goes first, as RFC 6724 wants, unless its best is this much farther than IPv4's.
+inline constexpr duration family_margin = std::chrono::milliseconds{50};
+
+/// Each endpoint once, in its first place, with the best of what is said about it: the lowest priority, with the weight
+/// that goes with it, and no hint where one of them is an address (HE-38, HE-13).
 void drop_duplicates(std::vector<candidate>& candidates);
 
 /// Puts candidates in the order in which to try them. Each endpoint comes out once.

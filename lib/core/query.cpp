@@ -13,13 +13,14 @@ constexpr const char* cut_short = "nobody waited for it any longer";
 
 }  // namespace
 
-query::query(question asked, std::shared_ptr<upstreams> from, const query_rules& rules, time_point now)
+query::query(question asked, std::shared_ptr<upstreams> from, const query_rules& rules, time_point now, bool elsewhere)
     : asked_(std::move(asked)),
       servers_(std::move(from)),
       rules_(rules),
       deadline_(now + rules.timeout),
       order_(servers_->order(now)) {
   tries_.reserve(2);
+  if (elsewhere && !order_.empty()) std::rotate(order_.begin(), order_.begin() + 1, order_.end());
 }
 
 // The order of these lines is the algorithm.

@@ -56,7 +56,9 @@ struct query_try {
 /// Thread-safety: one thread at a time.
 class query {
  public:
-  query(question asked, std::shared_ptr<upstreams> from, const query_rules& rules, time_point now);
+  /// @param elsewhere ask the first upstream last
+  query(question asked, std::shared_ptr<upstreams> from, const query_rules& rules, time_point now,
+        bool elsewhere = false);
 
   struct action {
     enum class kind : std::uint8_t {

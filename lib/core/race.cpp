@@ -3,11 +3,19 @@
 //
 // When the next attempt is due:
 //   - the first one: once the awaited family and HTTPS have answered, but at most the Resolution Delay after the first
-//     usable answer (RFC 8305 section 3; HEv3 adds HTTPS);
+//     usable answer (RFC 8305 section 3; HEv3 adds HTTPS). Where service records name several hosts, each host of the
+//     best priority has to answer, or the first to do so would win all the load;
 //   - each further one: the Connection Attempt Delay after the start before it, or at once when an attempt has failed
 //     since that start (RFC 8305 section 5). A failure is not used up when there is nothing to start: what arrives
 //     next starts at once;
+//   - of a lower tier, while another host of a higher one is still looked up: not before that lookup has had the time
+//   of
+//     an attempt, a Connection Attempt Delay from the first usable answer;
 //   - with the most attempts open that may be: not before the oldest has had its time; it is closed to make room.
+//
+// A companion is an endpoint that failed a while ago and that nobody has looked at since. It is tried beside the first
+// attempt, once in a race, so that its return is noticed at no cost to the user: it delays nobody, and its failure
+// starts nobody.
 #include "core/race.hpp"
 
 #include <lbresolve/error.hpp>
@@ -24,6 +32,10 @@ using outcome = attempt_record::outcome;
 
 /// RFC 8305 section 5: "The Connection Attempt Delay MUST have a lower bound ... minimum of 10 milliseconds".
 constexpr duration shortest_attempt_delay = std::chrono::milliseconds{10};
+/// Section 5 again, for delays that follow a measured round trip: "recommended minimum ... 100 milliseconds", and
+/// "a recommended maximum of 2 seconds".
+constexpr duration shortest_adapted_delay = std::chrono::milliseconds{100};
+constexpr duration longest_adapted_delay = std::chrono::seconds{2};
 
 std::string milliseconds_text(duration d) {
   return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(d).count()) + " ms";
@@ -43,27 +55,42 @@ race::race(const race_settings& settings, time_point start) : settings_(settings
 std::size_t race::index_of(rr_type type) noexcept { return type == rr_type::a ? 2 : type == rr_type::aaaa ? 1 : 0; }
 
 bool race::any_pending() const noexcept {
-  return std::find(questions_.begin(), questions_.end(), asked::pending) != questions_.end();
+  const auto known = hosts();
+  return std::any_of(known.begin(), known.end(), [](const host_state& h) {
+    return std::find(h.questions.begin(), h.questions.end(), asked::pending) != h.questions.end();
+  });
 }
 
 bool race::any_refreshing() const noexcept {
-  return std::find(questions_.begin(), questions_.end(), asked::refreshing) != questions_.end();
+  const auto known = hosts();
+  return std::any_of(known.begin(), known.end(), [](const host_state& h) {
+    return std::find(h.questions.begin(), h.questions.end(), asked::refreshing) != h.questions.end();
+  });
 }
 
-void race::expect(rr_type type) {
-  question(type) = asked::pending;
+void race::expect_refresh(origin from) { hosts_[from.host].questions[index_of(from.type)] = asked::refreshing; }
+
+void race::expect(origin from, std::uint32_t priority) {
+  host_count_ = std::max<std::size_t>(host_count_, from.host + std::size_t{1});
+  hosts_[from.host].questions[index_of(from.type)] = asked::pending;
+  hosts_[from.host].priority = priority;
   again_answered_ = asked_again_;
 }
 
-void race::on_candidates(rr_type type, std::vector<candidate> found, time_point now, random_source& random) {
-  question(type) = asked::settled;
+void race::settle(origin from) noexcept {
+  hosts_[from.host].questions[index_of(from.type)] = asked::settled;
   again_answered_ = asked_again_;
+}
+
+void race::on_candidates(origin from, std::vector<candidate> found, time_point now, random_source& random) {
+  settle(from);
   if (handed_over_ || lost_) return;
-  for (auto& c : found) c.from = type;
-  withdraw(type, found);
-  drop_known(found, type);
+  for (auto& c : found) c.from = from;
+  withdraw(from, found);
+  drop_known(found, from);
   record_skipped(found, now);
   if (found.empty()) return;
+  hosts_[from.host].has_candidates = true;
   if (!first_usable_) first_usable_ = now;
 
   if (!waiting_.empty()) {
@@ -71,32 +98,43 @@ void race::on_candidates(rr_type type, std::vector<candidate> found, time_point 
     waiting_.insert(waiting_.end(), std::move_iterator(found.begin()), std::move_iterator(found.end()));
     found = std::move(waiting_);
   }
-  waiting_ = order(std::move(found), {settings_.policy, settings_.first_family_count, started_}, random);
+  waiting_ = order(std::move(found), ordering(), random);
   next_waiting_ = 0;
+}
+
+order_settings race::ordering() const {
+  return {.policy = settings_.policy,
+          .first_family_count = settings_.first_family_count,
+          .so_far = started_,
+          .mode = settings_.mode,
+          .balance = settings_.balance,
+          .turn = settings_.turn,
+          .hash_key = settings_.hash_key};
 }
 
 /// Takes back what has not been started and is replaced by `found`: what this question said before, and hints of a
 /// family whose real addresses are here (RFC 9460 section 7.3, HE-13).
-void race::withdraw(rr_type type, const std::vector<candidate>& found) {
-  if (type == rr_type::a || type == rr_type::aaaa) {
-    for (const auto& c : found) has_addresses_[core::index_of(family_of(c))] = true;
+void race::withdraw(origin from, const std::vector<candidate>& found) {
+  auto& has_addresses = hosts_[from.host].has_addresses;
+  if (from.type == rr_type::a || from.type == rr_type::aaaa) {
+    for (const auto& c : found) has_addresses[core::index_of(family_of(c))] = true;
   }
   const auto first = waiting_.begin() + static_cast<std::ptrdiff_t>(next_waiting_);
   const auto replaced = [&](const candidate& c) {
-    return c.from == type || (c.hint && has_addresses_[core::index_of(family_of(c))]);
+    return c.from == from || (c.hint && c.from.host == from.host && has_addresses[core::index_of(family_of(c))]);
   };
   waiting_.erase(std::remove_if(first, waiting_.end(), replaced), waiting_.end());
 }
 
 /// No endpoint twice in one race (HE-38), also when DNS is asked again; no hint once there are addresses.
-void race::drop_known(std::vector<candidate>& found, rr_type type) const {
+void race::drop_known(std::vector<candidate>& found, origin from) const {
   std::vector<lbresolve::endpoint> known;
   known.reserve(attempts_.size());
   for (const auto& a : attempts_) known.push_back(a.endpoint);
   std::sort(known.begin(), known.end());
-  const bool is_hints = index_of(type) == 0;
+  const bool is_hints = index_of(from.type) == 0;
   std::erase_if(found, [&](const candidate& c) {
-    return (is_hints && c.hint && has_addresses_[core::index_of(family_of(c))]) ||
+    return (is_hints && c.hint && hosts_[from.host].has_addresses[core::index_of(family_of(c))]) ||
            std::binary_search(known.begin(), known.end(), c.endpoint);
   });
 }
@@ -117,10 +155,7 @@ void race::record_skipped(std::vector<candidate>& found, time_point now) {
   std::erase_if(found, [](const candidate& c) { return !c.skip.empty(); });
 }
 
-void race::on_no_candidates(rr_type type, time_point) {
-  question(type) = asked::settled;
-  again_answered_ = asked_again_;
-}
+void race::on_no_candidates(origin from, time_point) { settle(from); }
 
 void race::on_nothing_new(time_point) { again_answered_ = true; }
 
@@ -141,8 +176,10 @@ void race::on_failed(attempt_id which, std::error_code why, attempt_record::stag
   record.ended_as = outcome::failed;
   record.reached = stage;
   record.code = why;
-  failed_since_ = which;
-  std::erase_if(open_, [&](const open_attempt& o) { return o.id == which; });
+  const auto at = std::find_if(open_.begin(), open_.end(), [&](const open_attempt& o) { return o.id == which; });
+  if (at == open_.end()) return;
+  if (!at->companion) failed_since_ = which;
+  open_.erase(at);
 }
 
 void race::cancel(time_point) {
@@ -156,6 +193,7 @@ race::action race::next(time_point now) {
   if (winner_ && !cancelled_) return hand_over();
   if (const auto why = lost_because(now)) return lose(*why);
   if (start_due() <= now) return start_next(now);
+  if (const auto at = due_companion()) return start_companion(*at, now);
   if (nothing_left() && !any_pending() && !any_refreshing() && !asked_again_) return ask_again();
   return {.what = kind::wait, .until = std::min(start_due(), settings_.deadline)};
 }
@@ -207,25 +245,49 @@ std::error_code race::common_failure() const noexcept {
   return first != nullptr ? first->code : make_error_code(errc::connect_failed);
 }
 
+/// Whether no answer that is still to come could change which attempt should be the first.
+bool race::heard_enough() const noexcept {
+  const auto awaited = settings_.awaited == family::ipv6 ? rr_type::aaaa : rr_type::a;
+  const auto best = waiting_[next_waiting_].priority;
+  const auto known = hosts();
+  return std::none_of(known.begin(), known.end(), [&](const host_state& h) {
+    if (h.is_pending(rr_type::https)) return true;
+    return h.priority <= best && (h.is_pending(awaited) || (!h.has_candidates && h.wants_addresses()));
+  });
+}
+
 /// HEv3 section 4.2: start with what is there once the awaited family and HTTPS have answered, or once the Resolution
 /// Delay is over. Candidates without a route do not cut the wait for others short.
 time_point race::first_start_due() const noexcept {
   if (!first_usable_) return never;
   const bool routable = std::any_of(waiting_.begin(), waiting_.end(), [](const candidate& c) { return c.source; });
-  const auto awaited = settings_.awaited == family::ipv6 ? rr_type::aaaa : rr_type::a;
-  const bool answered = !is_pending(rr_type::https) && !is_pending(awaited);
-  if (!any_pending() || (answered && routable)) return *first_usable_;
+  if (!any_pending() || (routable && heard_enough())) return *first_usable_;
   return *first_usable_ + settings_.resolution_delay;
 }
 
-/// The one place that knows the Connection Attempt Delay: a delay by what is known of the last endpoint goes here.
-duration race::delay_after_last_start() const noexcept {
-  return failed_since_ ? duration::zero() : settings_.attempt_delay;
+/// The Connection Attempt Delay (HE-41): what is known of the endpoint, between section 5's limits.
+duration race::delay_for(const health_view& known) const noexcept {
+  if (!settings_.adapt_delay || !known.measured) return settings_.attempt_delay;
+  return std::clamp(known.srtt + 4 * known.rttvar, shortest_adapted_delay, longest_adapted_delay);
 }
+
+/// RFC 2782: "A client MUST attempt to contact the target host with the lowest-numbered priority it can reach". One
+/// whose addresses are not here yet is not out of reach, but cannot hold up the others for ever.
+time_point race::tier_due() const noexcept {
+  const candidate& next = waiting_[next_waiting_];
+  for (std::size_t h = 0; h < host_count_; ++h) {
+    if (h == next.from.host || hosts_[h].priority >= next.priority || !hosts_[h].wants_addresses()) continue;
+    return *first_usable_ + std::max(settings_.attempt_delay, settings_.resolution_delay);
+  }
+  return time_point::min();
+}
+
+duration race::delay_after_last_start() const noexcept { return failed_since_ ? duration::zero() : last_delay_; }
 
 time_point race::start_due() const noexcept {
   if (next_waiting_ == waiting_.size()) return never;
-  const auto due = last_start_ ? *last_start_ + delay_after_last_start() : first_start_due();
+  const auto own_due = last_start_ ? *last_start_ + delay_after_last_start() : first_start_due();
+  const auto due = std::max(own_due, tier_due());
   if (open_.size() < settings_.max_live_attempts) return due;
   return std::max(due, open_.front().started + settings_.replace_after);
 }
@@ -263,24 +325,46 @@ race::action race::lose(std::error_code why) {
 }
 
 race::action race::start_next(time_point now) {
-  const auto& c = waiting_[next_waiting_++];
-  const attempt_id id = attempts_.size();
   auto reason = reason_to_start(now);
+  candidate& c = waiting_[next_waiting_++];
+  started_.take(group_of(c, settings_.mode), family_of(c));
+  last_start_ = now;
+  last_delay_ = delay_for(c.known);
+  failed_since_.reset();
+  return start(std::move(c), std::move(reason), false, now);
+}
+
+std::optional<std::size_t> race::due_companion() const noexcept {
+  if (had_companion_ || !last_start_ || open_.empty()) return std::nullopt;
+  for (std::size_t i = next_waiting_; i < waiting_.size(); ++i)
+    if (waiting_[i].known.overdue) return i;
+  return std::nullopt;
+}
+
+race::action race::start_companion(std::size_t at, time_point now) {
+  had_companion_ = true;
+  candidate c = std::move(waiting_[at]);
+  waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(at));
+  return start(std::move(c), "beside the first choice, to see whether it is back", true, now);
+}
+
+race::action race::start(candidate c, std::string reason, bool companion, time_point now) {
+  const attempt_id id = attempts_.size();
   auto& record = attempts_.emplace_back();
   record.endpoint = c.endpoint;
   record.started = since_start(now);
   record.reached = attempt_record::stage::connect;
   record.detail = std::move(reason);
-  open_.push_back({id, now});
-  started_.take(group_of(c), family_of(c));
-  last_start_ = now;
-  failed_since_.reset();
-  return {.what = kind::start, .attempt = id, .to = c.endpoint};
+  open_.push_back({id, now, companion});
+  return {
+      .what = kind::start, .attempt = id, .to = c.endpoint, .patience = std::max(delay_for(c.known), 3 * c.known.srtt)};
 }
 
 /// Once in a race: everything known has failed, so perhaps the answers are out of date (HE-59).
 race::action race::ask_again() {
   asked_again_ = true;
+  hosts_ = {};  // the answers may name other hosts now
+  host_count_ = 1;
   return {.what = kind::resolve_again};
 }
 

@@ -15,6 +15,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -29,6 +30,12 @@ struct race_settings {
   std::size_t max_live_attempts = 6;
   duration replace_after = std::chrono::seconds{1};
   lbresolve::policy policy = policy::random;
+  selection_mode mode = selection_mode::hybrid;
+  balance_rules balance{};
+  std::uint64_t turn = 0;      ///< policy `round_robin`
+  std::uint64_t hash_key = 0;  ///< policy `hash`
+  /// The attempt delay follows what is known of the endpoint it waits for (RFC 8305 section 5).
+  bool adapt_delay = false;
   /// The family whose answer is worth the resolution delay: IPv4 on a host that has no IPv6 source address.
   family awaited = family::ipv6;
   time_point deadline = never;
@@ -54,26 +61,29 @@ class race {
     lbresolve::endpoint to{};
     time_point until = never;
     std::error_code why{};
+    duration patience{};  ///< start: a longer wait that ends without an answer says that something is wrong there
   };
 
   race(const race_settings& settings, time_point start);
 
-  /// A question is under way: https, aaaa or a. Call it for each before the first answer is told.
-  void expect(rr_type type);
+  /// A question is under way. Call it for each question of host 0 before the first answer is told, and for those of
+  /// another host once a service record has named it.
+  /// @param priority the best that the host is wanted for; a later call may change it
+  void expect(origin from, std::uint32_t priority = 0);
 
-  /// A usable answer: addresses, or the hints of HTTPS records (may be empty). A later call for the same type replaces
-  /// what the earlier one brought and has not been started, as when an HTTPS record moves the port.
-  void on_candidates(rr_type type, std::vector<candidate> found, time_point now, random_source& random);
+  /// A usable answer: addresses, or the hints of service records (may be empty). A later call for the same question
+  /// replaces what the earlier one brought and has not been started, as when an HTTPS record moves the port.
+  void on_candidates(origin from, std::vector<candidate> found, time_point now, random_source& random);
 
   /// The answer is negative, or failed, or is not waited for any longer.
-  void on_no_candidates(rr_type type, time_point now);
+  void on_no_candidates(origin from, time_point now);
 
-  /// What was told of `type` last is past its time, and is being asked for again (HE-17): the race need not wait for
+  /// What was told of `from` last is past its time, and is being asked for again (HE-17): the race need not wait for
   /// that, but is not lost before it. Ends with on_candidates() or on_no_candidates().
-  void expect_refresh(rr_type type) { question(type) = asked::refreshing; }
+  void expect_refresh(origin from);
 
-  /// What was told of `type` is no longer so: what has not been started of it is dropped.
-  void withdraw(rr_type type) { withdraw(type, {}); }
+  /// What was told of `from` is no longer so: what has not been started of it is dropped.
+  void withdraw(origin from) { withdraw(from, {}); }
 
   /// The attempt is what was wanted: a connection (and, one day, its TLS handshake).
   void on_connected(attempt_id which, time_point now);
@@ -98,23 +108,37 @@ class race {
   struct open_attempt {
     attempt_id id = 0;
     time_point started{};
+    bool companion = false;
   };
 
-  asked& question(rr_type type) noexcept { return questions_[index_of(type)]; }
-  asked question(rr_type type) const noexcept { return questions_[index_of(type)]; }
+  /// What DNS has said about one host.
+  struct host_state {
+    std::array<asked, 3> questions{};     // service records, aaaa, a
+    std::array<bool, 2> has_addresses{};  // of this family, from its own question: hints are no longer wanted
+    bool has_candidates = false;
+    std::uint32_t priority = 0;
+
+    bool is_pending(rr_type type) const noexcept { return questions[index_of(type)] == asked::pending; }
+    bool wants_addresses() const noexcept { return is_pending(rr_type::aaaa) || is_pending(rr_type::a); }
+  };
+
   static std::size_t index_of(rr_type type) noexcept;
-  bool is_pending(rr_type type) const noexcept { return question(type) == asked::pending; }
+  void settle(origin from) noexcept;
+  std::span<const host_state> hosts() const noexcept { return std::span(hosts_).first(host_count_); }
   bool any_pending() const noexcept;
   bool any_refreshing() const noexcept;
   bool nothing_left() const noexcept { return open_.empty() && next_waiting_ == waiting_.size(); }
 
-  void withdraw(rr_type type, const std::vector<candidate>& found);
-  void drop_known(std::vector<candidate>& found, rr_type type) const;
+  void withdraw(origin from, const std::vector<candidate>& found);
+  void drop_known(std::vector<candidate>& found, origin from) const;
   void record_skipped(std::vector<candidate>& found, time_point now);
 
   bool is_over(time_point now) const noexcept;
+  bool heard_enough() const noexcept;
   time_point first_start_due() const noexcept;
+  time_point tier_due() const noexcept;
   time_point start_due() const noexcept;
+  duration delay_for(const health_view& known) const noexcept;
   duration delay_after_last_start() const noexcept;
   std::optional<attempt_id> must_close(time_point now) const noexcept;
   std::optional<std::error_code> lost_because(time_point now) const;
@@ -126,6 +150,10 @@ class race {
   action hand_over();
   action lose(std::error_code why);
   action start_next(time_point now);
+  std::optional<std::size_t> due_companion() const noexcept;
+  action start_companion(std::size_t at, time_point now);
+  action start(candidate c, std::string reason, bool companion, time_point now);
+  order_settings ordering() const;
   action ask_again();
   elapsed since_start(time_point now) const noexcept { return now - start_; }
 
@@ -133,8 +161,8 @@ class race {
   time_point start_;
 
   // What DNS brought.
-  std::array<asked, 3> questions_{};        // https, aaaa, a
-  std::array<bool, 2> has_addresses_{};     // of this family, from its own question: hints are no longer wanted
+  std::array<host_state, most_other_hosts + 1> hosts_{};
+  std::size_t host_count_ = 1;              // those that have been heard of
   std::optional<time_point> first_usable_;  // when the first candidate that may be started was told
   std::vector<candidate> waiting_;          // in the order of trying
   std::size_t next_waiting_ = 0;            // before it: started, moved from
@@ -144,6 +172,8 @@ class race {
   std::vector<open_attempt> open_;  // sockets that exist, oldest first
   interleaving started_;
   std::optional<time_point> last_start_;
+  duration last_delay_{};  // how long the last one is given before the next one joins it
+  bool had_companion_ = false;
   std::optional<attempt_id> failed_since_;  // the last to fail since the last start
 
   // What was decided.

@@ -15,27 +15,28 @@ resolve_operation::resolve_operation(resolve_request request, std::shared_ptr<co
       story_(std::make_shared<trace>()) {
   story_->target = request_.lookup.what.text;
   story_->began = request_.began;
-  story_->queries = lookup_.at_hand();
+  lookup_.tell(elapsed::zero(), *story_);
 }
 
 operation_action resolve_operation::next(time_point now, random_source& random) {
   using step = operation_action::kind;
   if (cancelled_) return finish(now, random);
   for (;;) {
-    const lookup::action a = lookup_.next();
+    service_lookup::action a = lookup_.next(random);
+    lookup_.tell(now - start_, *story_);
     switch (a.is) {
-      case lookup::action::kind::ask:
+      case service_lookup::action::kind::ask:
         return {
             .is = step::ask, .fresh = !request_.use_cache, .stale_too = request_.stale.has_value(), .asked = *a.asked};
-      case lookup::action::kind::found:
-        if (!first_found_ && !a.what->addresses.empty()) first_found_ = now;
-        found_.insert(found_.end(), a.what->addresses.begin(), a.what->addresses.end());
+      case service_lookup::action::kind::found:
+        collect(std::move(a), now);
         continue;
-      case lookup::action::kind::none:
+      case service_lookup::action::kind::expect:
+      case service_lookup::action::kind::none:
         continue;
-      case lookup::action::kind::done:
+      case service_lookup::action::kind::done:
         return finish(now, random);
-      case lookup::action::kind::wait:
+      case service_lookup::action::kind::wait:
         break;
     }
     const time_point until = next_event();
@@ -54,20 +55,29 @@ time_point resolve_operation::next_event() const {
                    stale_.empty() ? never : start_ + request_.stale->after});
 }
 
+void resolve_operation::collect(service_lookup::action found, time_point now) {
+  if (!first_found_ && !found.candidates.empty()) first_found_ = now;
+  std::erase_if(found_, [&](const candidate& c) { return c.from == found.from; });
+  for (candidate& c : found.candidates) {
+    if (const auto instead = translated(request_.lookup.nat64, c.endpoint.address, request_.source_of)) {
+      note_translation(c.endpoint.address, *instead, *story_);
+      c.endpoint.address = *instead;
+      c.translated = true;
+    }
+    c.source = request_.source_of(c.endpoint.address);
+    found_.push_back(std::move(c));
+  }
+}
+
 operation_action resolve_operation::finish(time_point now, random_source& random) {
   story_->took = now - start_;
-  if (timed_out_ && first_found_) story_->notes.emplace_back("the other address family did not answer: not waited for");
-  std::vector<candidate> candidates;
-  candidates.reserve(found_.size());
-  for (const address& given : found_) {
-    const auto instead = translated(request_.lookup.nat64, given, request_.source_of);
-    if (instead) note_translation(given, *instead, *story_);
-    const address& to = instead ? *instead : given;
-    candidates.push_back({.endpoint = {to, request_.lookup.what.port.value_or(0)},
-                          .source = request_.source_of(to),
-                          .translated = instead.has_value()});
-  }
-  for (const candidate& c : order(std::move(candidates), request_.ordering, random)) ordered_.push_back(c.endpoint);
+  if (timed_out_ && first_found_)
+    story_->notes.emplace_back(request_.lookup.what.service
+                                   ? "not every host of the service was found in time: not waited for"
+                                   : "the other address family did not answer: not waited for");
+  if (std::all_of(found_.begin(), found_.end(), [](const candidate& c) { return c.endpoint.port != 0; }))
+    request_.memory.peek(found_, now);
+  for (const candidate& c : order(std::move(found_), request_.ordering, random)) ordered_.push_back(c.endpoint);
   return {.is = operation_action::kind::done};
 }
 
@@ -123,9 +133,10 @@ result<resolution> resolve_operation::outcome() {
   if (ordered_.empty()) return failure();
   duration left = lookup_.expires() == never ? duration::zero() : lookup_.expires() - (start_ + story_->took);
   if (used_stale_) left = lookup_.expires() == never ? request_.stale->ttl : std::min(left, request_.stale->ttl);
-  const name& canonical = lookup_.canonical_name();
+  const lookup& host = lookup_.host();
+  const name& canonical = host.canonical_name();
   const std::string found_name =
-      lookup_.current_name().is_root() ? request_.lookup.what.host : lookup_.current_name().to_text();
+      host.current_name().is_root() ? request_.lookup.what.host : host.current_name().to_text();
   return resolution{.name = found_name,
                     .canonical_name = canonical.is_root() ? found_name : canonical.to_text(),
                     .endpoints = std::move(ordered_),

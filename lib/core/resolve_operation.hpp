@@ -1,9 +1,10 @@
-// A resolve under way: a lookup whose answers are collected and put in order.
+// A resolve under way: lookups whose answers are collected and put in order.
 #pragma once
 
-#include "core/lookup.hpp"
 #include "core/operation.hpp"
 #include "core/order.hpp"
+#include "core/race_memory.hpp"
+#include "core/service_lookup.hpp"
 
 #include <lbresolve/error.hpp>
 #include <lbresolve/resolver.hpp>
@@ -26,9 +27,10 @@ struct stale_rules {
 struct resolve_request {
   lookup_request lookup;
   order_settings ordering;
+  race_memory memory;  ///< only looked at
   bool use_cache = true;
   time_point deadline = never;
-  duration sibling_wait = std::chrono::milliseconds{500};  ///< for the other family, once one has answered
+  duration sibling_wait = std::chrono::milliseconds{500};  ///< for the others, once one has answered
   std::optional<stale_rules> stale;                        ///< unset: nothing past its time is used
   source_lookup source_of;                                 ///< required
   std::chrono::system_clock::time_point began;             ///< for people
@@ -58,13 +60,14 @@ class resolve_operation final : public operation {
   time_point next_event() const;
   void take_stale(const question& q, const delivery& d, time_point now);
   bool take_all_stale(time_point now);
+  void collect(service_lookup::action found, time_point now);
   operation_action finish(time_point now, random_source& random);
   error failure() const;
 
   resolve_request request_;
   time_point start_;
-  lookup lookup_;
-  std::vector<address> found_;
+  service_lookup lookup_;
+  std::vector<candidate> found_;
   std::optional<time_point> first_found_;
   std::vector<std::pair<question, delivery>> stale_;  // in case no new answer comes
   std::vector<question> answered_stale_;

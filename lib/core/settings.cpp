@@ -1,7 +1,9 @@
 #include "core/settings.hpp"
 
+#include "core/ascii.hpp"
 #include "core/quoted.hpp"
 
+#include <functional>
 #include <string>
 #include <utility>
 
@@ -19,6 +21,12 @@ std::optional<error> check_racing(const racing_options& r) {
   if (r.first_family_count < 1) return bad("racing.first_family_count is under 1: give 1 or more");
   if (r.max_live_attempts < 1) return bad("racing.max_live_attempts is under 1: give 1 or more");
   if (r.late_answers < 0ms) return bad("racing.late_answers is negative: give 0 ms or more");
+  return std::nullopt;
+}
+
+std::optional<error> check_selection(const selection_options& o) {
+  if (!(o.band >= 0)) return bad("selection.band is negative: give 0 (only the best), 1 or more, or infinity");
+  if (o.rotation_window < 0s) return bad("selection.rotation_window is negative: give 0 s (strict TTL) or more");
   return std::nullopt;
 }
 
@@ -50,6 +58,7 @@ result<settings> check(options chosen) {
   if (const auto wrong = check_racing(chosen.racing)) return *wrong;
   if (const auto wrong = check_query(chosen.query)) return *wrong;
   if (const auto wrong = check_cache(chosen.cache)) return *wrong;
+  if (const auto wrong = check_selection(chosen.selection)) return *wrong;
   if (chosen.query.client_subnet) {
     s.subnet = client_subnet::parse(*chosen.query.client_subnet);
     if (!s.subnet)
@@ -101,11 +110,13 @@ query_rules query_rules_for(const settings& s, const resolv_conf& system) {
   return r;
 }
 
-lookup_request lookup_for(const settings& s, target what, std::optional<families> wanted, bool search, bool https,
-                          const resolv_conf& system, bool has_ipv6) {
+lookup_request lookup_for(const settings& s, target what, std::optional<families> wanted, bool search,
+                          std::optional<bool> https, const resolv_conf& system, bool has_ipv6) {
   const families f = wanted.value_or(s.chosen.families);
   lookup_request r{.search = search, .ask_aaaa = (has_ipv6 || s.chosen.ask_unroutable) && !system.no_aaaa};
-  if (https) r.types.push_back(rr_type::https);  // RFC 8305 section 3, and HEv3: in this order
+  if (what.service) r.types.push_back(rr_type::srv);
+  if (https.value_or(what.https) && !what.service)
+    r.types.push_back(rr_type::https);  // RFC 8305 section 3, and HEv3: in this order
   if (f != families::ipv4_only) r.types.push_back(rr_type::aaaa);
   if (f != families::ipv6_only) r.types.push_back(rr_type::a);
   if (f == families::both) r.nat64 = s.nat64;
@@ -120,7 +131,11 @@ race_settings racing_for(const settings& s, const connect_options& o, bool has_i
           .first_family_count = r.first_family_count,
           .max_live_attempts = static_cast<std::size_t>(r.max_live_attempts),
           .replace_after = r.replace_after,
-          .policy = o.policy.value_or(s.chosen.policy),
+          .policy = o.policy.value_or(s.chosen.selection.policy),
+          .mode = o.mode.value_or(s.chosen.selection.mode),
+          .balance = {.band = s.chosen.selection.band},
+          .hash_key = std::hash<std::string>()(o.hash_key),
+          .adapt_delay = !o.attempt_delay,
           .awaited = has_ipv6 ? family::ipv6 : family::ipv4,
           .deadline = now + o.timeout};
 }
@@ -132,7 +147,26 @@ std::optional<stale_rules> stale_for(const settings& s, bool use_cache, bool use
 }
 
 order_settings ordering_for(const settings& s) {
-  return {.policy = s.chosen.policy, .first_family_count = s.chosen.racing.first_family_count};
+  return {.policy = s.chosen.selection.policy,
+          .first_family_count = s.chosen.racing.first_family_count,
+          .mode = s.chosen.selection.mode,
+          .balance = {.band = s.chosen.selection.band}};
+}
+
+selection_rules selection_rules_for(const settings& s) {
+  selection_rules r;
+  r.probes.enabled = s.chosen.selection.probing;
+  return r;
+}
+
+std::string memory_key(const target& what) {
+  std::string key = what.host + ":" + std::to_string(what.port.value_or(0));
+  for (char& c : key) c = static_cast<char>(ascii_lower(static_cast<std::uint8_t>(c)));
+  return key;
+}
+
+race_memory memory_for(const settings& s, selection_store& store, const target& what, selection_mode mode) {
+  return {store, memory_key(what), {.mode = mode, .rotation_window = s.chosen.selection.rotation_window}};
 }
 
 }  // namespace lbresolve::core

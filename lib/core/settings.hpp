@@ -5,6 +5,7 @@
 #include "core/query.hpp"
 #include "core/resolv_conf.hpp"
 #include "core/resolve_operation.hpp"
+#include "core/selection.hpp"
 #include "core/upstreams.hpp"
 
 #include <lbresolve/options.hpp>
@@ -33,12 +34,19 @@ result<void> check(const connect_options& o);
 std::shared_ptr<upstreams> upstreams_for(const settings& s, const resolv_conf& system);
 query_rules query_rules_for(const settings& s, const resolv_conf& system);
 
-/// What to ask for. @param has_ipv6 whether this host has an IPv6 address that reaches beyond itself
-lookup_request lookup_for(const settings& s, target what, std::optional<families> wanted, bool search, bool https,
-                          const resolv_conf& system, bool has_ipv6);
+/// What to ask for. @param https whether HTTPS records are wanted; unset: for https:// targets
+/// @param has_ipv6 whether this host has an IPv6 address that reaches beyond itself
+lookup_request lookup_for(const settings& s, target what, std::optional<families> wanted, bool search,
+                          std::optional<bool> https, const resolv_conf& system, bool has_ipv6);
 race_settings racing_for(const settings& s, const connect_options& o, bool has_ipv6, time_point now);
 /// Whether and how one call may use answers past their time.
 std::optional<stale_rules> stale_for(const settings& s, bool use_cache, bool use_stale);
 order_settings ordering_for(const settings& s);
+
+/// The memory of choices: its constants, and one race's or lookup's view of it.
+selection_rules selection_rules_for(const settings& s);
+race_memory memory_for(const settings& s, selection_store& store, const target& what, selection_mode mode);
+/// How the memory knows a target: its host in lower case and its port.
+std::string memory_key(const target& what);
 
 }  // namespace lbresolve::core

@@ -153,6 +153,7 @@ std::optional<error> find_bad_host(const reader& in, std::string_view host) {
   return std::nullopt;
 }
 
+/// RFC 2782: "_Service._Proto.Name". Protocols other than these two have no sockets here.
 bool is_service_name(std::string_view host) noexcept {
   const std::size_t dot = host.find('.');
   if (!host.starts_with('_') || dot == std::string_view::npos) return false;
@@ -162,16 +163,11 @@ bool is_service_name(std::string_view host) noexcept {
 
 std::optional<error> read_name(const reader& in, std::string_view host, target& out) {
   if (auto bad = find_bad_host(in, host)) return bad;
-  if (in.port_required && is_service_name(host)) {
-    return error(
-        make_error_code(errc::unsupported),
-        "target " + quoted(in.text) +
-            ": connecting by SRV record (_service._protocol) is not part of this version; write \"host:port\"");
-  }
   const auto name = core::name::from_text(host);
   if (!name) return in.invalid(std::string("the host cannot be a name: ") + to_string(name.assume_error()));
   out.name = name.assume_value();
   out.absolute = host.ends_with('.');
+  out.service = is_service_name(host);
   out.host = host.substr(0, host.size() - (out.absolute ? 1 : 0));
   return std::nullopt;
 }
@@ -199,12 +195,14 @@ result<target> parse_target(std::string_view text, bool port_required) {
   } else if (auto bad = read_name(in, found.host, out)) {
     return std::move(*bad);
   }
+  if (out.service && https) return in.invalid("a service (_service._protocol) is no URL; leave \"https://\" out");
+  if (out.service && found.port) return in.invalid("the port is in the SRV record; leave it out");
   if (found.port) {
     LBRESOLVE_TRY(port, read_port(in, *found.port));
     out.port = port;
   } else if (https) {
     out.port = https_port;
-  } else if (port_required) {
+  } else if (port_required && !out.service) {
     const bool v6 = out.literal && out.literal->is_v6();
     return in.invalid("the port is missing; write \"" + (v6 ? "[" + out.host + "]" : out.host) + ":port\"");
   }

@@ -1,4 +1,4 @@
-// What a person asks for: "host:port", "[2001:db8::1]:443" or "https://host".
+// What a person asks for: "host:port", "[2001:db8::1]:443", "https://host" or "_service._tcp.host".
 #pragma once
 
 #include "core/name.hpp"
@@ -21,11 +21,12 @@ struct target {
   std::optional<std::uint16_t> port;  ///< never 0; 443 for https:// without a port
   bool absolute = false;              ///< written with a trailing dot: no search list
   bool https = false;                 ///< the https://host[:port] form
+  bool service = false;               ///< the _service._tcp.host form (RFC 2782): `name` is the SRV record's owner
 };
 
-/// Reads a target. `port_required` is for connecting: then a port must come with it, and "_svc._tcp.host" targets are
-/// errc::unsupported, because their port is in an SRV record. Everything else that is wrong is errc::invalid_target
-/// with one sentence that names the wrong part and what to write instead; the sentence is safe to print (SEC-12).
+/// Reads a target. `port_required` is for connecting: then a port must come with it. A service, "_svc._tcp.host" or
+/// "_svc._udp.host", never has one: it is in the SRV record. What is wrong is errc::invalid_target with one sentence
+/// that names the wrong part and what to write instead; the sentence is safe to print (SEC-12).
 ///
 /// A host consists of ASCII letters, digits, "-" and "_": names in other scripts are to be given in their xn-- form
 /// (RFC 5890 section 2.3.2.1). What a URL parser would take for an IPv4 address must be one in full: "127.1" and

@@ -1,3 +1,5 @@
+#include <lbresolve/health.hpp>
+#include <lbresolve/selection.hpp>
 #include <lbresolve/trace.hpp>
 
 namespace lbresolve {
@@ -86,6 +88,56 @@ const char* to_string(attempt_record::stage s) noexcept {
       return "connect";
     case tls:
       return "tls";
+  }
+  return "?";
+}
+
+const char* to_string(endpoint_state s) noexcept {
+  switch (s) {
+    case endpoint_state::unknown:
+      return "unknown";
+    case endpoint_state::healthy:
+      return "healthy";
+    case endpoint_state::ramping:
+      return "ramping";
+    case endpoint_state::suspect:
+      return "suspect";
+    case endpoint_state::half_open:
+      return "half open";
+    case endpoint_state::ejected:
+      return "ejected";
+  }
+  return "?";
+}
+
+const char* to_string(selection_mode m) noexcept {
+  switch (m) {
+    case selection_mode::server:
+      return "server";
+    case selection_mode::client:
+      return "client";
+    case selection_mode::hybrid:
+      return "hybrid";
+  }
+  return "?";
+}
+
+const char* to_string(name_behaviour b) noexcept {
+  switch (b) {
+    case name_behaviour::unknown:
+      return "unknown";
+    case name_behaviour::single:
+      return "single address";
+    case name_behaviour::rotating_single:
+      return "rotating single address";
+    case name_behaviour::full_set:
+      return "full set";
+    case name_behaviour::rotated_order:
+      return "full set in rotated order";
+    case name_behaviour::rotating_subset:
+      return "rotating subset";
+    case name_behaviour::filtered:
+      return "changing set";
   }
   return "?";
 }

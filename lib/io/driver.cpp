@@ -39,8 +39,9 @@ class driver::attempt final : public event_loop::watcher {
   unique_fd fd_;
 };
 
-driver::driver(event_loop& loop, core::answer_store& answers, core::duration late_answers)
-    : loop_(loop), timer_(loop, *this), engine_(answers, late_answers) {}
+driver::driver(event_loop& loop, core::answer_store& answers, core::duration late_answers,
+               core::selection_store& memory)
+    : loop_(loop), timer_(loop, *this), engine_(answers, late_answers, &memory) {}
 
 driver::~driver() = default;
 
@@ -160,7 +161,7 @@ void driver::drop_unwanted_channels() {
 }
 
 void driver::open(operation_id id, std::size_t number, const endpoint& to) {
-  connecting& o = operations_.at(id);
+  connecting& o = operations_[id];  // made here for what the engine has begun by itself
   attempt_socket begun = begin_connect(to, o.settings);
   if (o.attempts.size() <= number) o.attempts.resize(number + 1);
   if (!begun.failed && !begun.connected) {
@@ -179,11 +180,12 @@ void driver::close(operation_id id, std::size_t number) { operations_.at(id).att
 
 void driver::finish(operation_id id, std::unique_ptr<core::operation> work) {
   const auto at = operations_.find(id);
+  if (at == operations_.end()) return;
   connecting o = std::move(at->second);
   operations_.erase(at);
   unique_fd winner;
   if (const auto number = work->winner()) winner = o.attempts[*number]->take();
-  o.done(std::move(work), std::move(winner));
+  if (o.done) o.done(std::move(work), std::move(winner));
 }
 
 }  // namespace lbresolve::io

@@ -24,8 +24,8 @@ class driver final : public transport_events, private event_loop::timer_handler 
   /// of the driver's; it may post to the loop.
   using finished = std::function<void(std::unique_ptr<core::operation> work, unique_fd winner)>;
 
-  /// @param loop, answers must outlive the driver.
-  driver(event_loop& loop, core::answer_store& answers, core::duration late_answers);
+  /// @param loop, answers, memory must outlive the driver.
+  driver(event_loop& loop, core::answer_store& answers, core::duration late_answers, core::selection_store& memory);
   ~driver();
   driver(const driver&) = delete;
   driver& operator=(const driver&) = delete;
@@ -37,6 +37,9 @@ class driver final : public transport_events, private event_loop::timer_handler 
 
   /// Asks `q` for the cache; nobody waits for it. After use().
   void refresh(const core::question& q);
+
+  /// Looks whether there is anything to do: probes may have become due by what other threads have learned.
+  void look() { pump(); }
 
   /// Ends `id` as cancelled; its `finished` is still called.
   void cancel(operation_id id);

@@ -6,7 +6,7 @@ import struct
 
 import pytest
 from backends import GOOD, REFUSING, SILENT
-from dns_server import DROP, DnsServer, a, aaaa, https
+from dns_server import DROP, DnsServer, a, aaaa, https, srv
 
 
 def test_a_bare_name_resolves_and_short_gives_addresses_alone(lbresolve, dns_server):
@@ -47,12 +47,38 @@ def test_subnet_goes_out_as_edns_client_subnet(lbresolve, dns_server, given, sen
     assert struct.unpack("!HBB", option[:4]) == (sent[0], sent[1], 0) and option[4:] == sent[2]
 
 
-def test_https_asks_https_records(lbresolve, dns_server, backends):
+@pytest.mark.rule("SEL-07")
+@pytest.mark.parametrize("target, flags, asks", [
+    ("https://www.test", [], True), ("https://www.test", ["--no-https"], False),
+    ("www.test:443", [], False), ("www.test:443", ["--https"], True)])
+def test_https_records_are_asked_for_a_url_or_when_told_to(lbresolve, dns_server, backends, target, flags, asks):
     dns_server.answers.update({("www.test", "A"): a(GOOD),
                                ("www.test", "HTTPS"): https(1, ".", {3: struct.pack("!H", backends.port)})})
-    ran = lbresolve.run("connect", "https://www.test", "--https", "--format", "short", f"@{dns_server.address}")
+    ran = lbresolve.run("connect", target, *flags, "--timeout", "2s", "--format", "short", f"@{dns_server.address}")
+    assert ("HTTPS" in {q.type for q in dns_server.queries}) == asks
+    assert (ran.out == f"{GOOD}:{backends.port}\n") == asks
+
+
+@pytest.mark.rule("SEL-06")
+def test_a_service_is_resolved_and_connected_to(lbresolve, dns_server, backends):
+    records = [srv(2, 0, 9, "far.test"), srv(1, 0, backends.port, "near.test")]
+    dns_server.answers.update({("_web._tcp.test", "SRV"): records,
+                               ("near.test", "A"): a(GOOD), ("far.test", "A"): a("192.0.2.1")})
+    server = f"@{dns_server.address}"
+    ran = lbresolve.run("_web._tcp.test", "--format", "short", server)
+    assert ran.out == f"{GOOD}:{backends.port}\n192.0.2.1:9\n"
+    ran = lbresolve.run("connect", "_web._tcp.test", "--format", "short", server)
     assert ran.out == f"{GOOD}:{backends.port}\n"
-    assert "HTTPS" in {q.type for q in dns_server.queries}
+    ran = lbresolve.run("_web._tcp.test", "--trace", server)
+    assert "SRV" in ran.out and "SRV: near.test:" in ran.out
+
+
+@pytest.mark.rule("SEL-06")
+def test_a_service_that_is_not_offered_is_said_to_be_so(lbresolve, dns_server):
+    dns_server.answers[("_web._tcp.test", "SRV")] = srv(0, 0, 0)
+    for command in ("resolve", "connect"):
+        ran = lbresolve.run(command, "_web._tcp.test", f"@{dns_server.address}")
+        assert ran.code == 6 and "offers no such service" in ran.err
 
 
 def test_the_hosts_file_can_be_another_one(lbresolve, tmp_path):

@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <map>
 #include <string>
 #include <vector>
@@ -179,6 +180,86 @@ TEST_CASE("HE-04: when IPv4 had to go first, IPv6 is next") {
   core::interleaving so_far;
   so_far.take(core::group_of(v4(1)), family::ipv4);
   CHECK(in_order({v4(2), v6(1), v6(2)}, 2, so_far) == "6.1 4.2 6.2");
+}
+
+TEST_CASE("SEL-06: weights 60, 30 and 10 hold within 3 points over 10,000 orders, weight 0 is rare") {
+  test_random random(11);
+  std::map<std::string, int> first;
+  constexpr int rounds = 10'000;
+  for (int i = 0; i < rounds; ++i) {
+    const auto out = core::order({weighted(v4(1), 1, 60), weighted(v4(2), 2, 30), weighted(v4(3), 3, 10),
+                                  weighted(v4(4), 4, 0), with_priority(weighted(v4(9), 5, 65535), 1)},
+                                 {policy::random}, random);
+    REQUIRE(short_name(out.back().endpoint) == "4.9");  // weights do not cross priorities
+    ++first[short_name(out.front().endpoint)];
+  }
+  const auto percent = [&](const std::string& name) { return first[name] * 100.0 / rounds; };
+  CHECK(std::abs(percent("4.1") - 60) < 3);
+  CHECK(std::abs(percent("4.2") - 30) < 3);
+  CHECK(std::abs(percent("4.3") - 10) < 3);
+  CHECK(percent("4.4") < 0.5);
+  CHECK(first["4.9"] == 0);
+}
+
+TEST_CASE("SEL-06: what is left after a record is drawn is drawn by weight too") {
+  test_random random(12);
+  int second = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    const auto out = core::order({weighted(v4(1), 1, 65535), weighted(v4(2), 2, 3), weighted(v4(3), 3, 1)},
+                                 {policy::random}, random);
+    second += short_name(out[1].endpoint) == "4.2" ? 1 : 0;
+  }
+  CHECK(std::abs(second / 100.0 - 75) < 3);
+}
+
+TEST_CASE("SEL-06: weights that are all 0 are equals") {
+  test_random random(13);
+  int first = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    const auto out = core::order({weighted(v4(1), 1, 0), weighted(v4(2), 2, 0)}, {policy::random}, random);
+    first += short_name(out[0].endpoint) == "4.1" ? 1 : 0;
+  }
+  CHECK(std::abs(first / 100.0 - 50) < 3);
+}
+
+TEST_CASE("SEL-06: a record's weight is for all of its addresses, of either family") {
+  test_random random(14);
+  int second_record = 0;
+  for (int i = 0; i < 10'000; ++i) {
+    const auto out = core::order({weighted(v6(1), 1, 1), weighted(v6(2), 1, 1), weighted(v4(1), 1, 1),
+                                  weighted(v4(2), 1, 1), weighted(v4(9), 2, 1)},
+                                 {policy::random}, random);
+    const bool first = short_name(out[0].endpoint) == "4.9";
+    REQUIRE((first || short_name(out[4].endpoint) == "4.9"));  // the addresses of a record stay together
+    second_record += first ? 1 : 0;
+  }
+  CHECK(std::abs(second_record / 100.0 - 50) < 3);
+}
+
+TEST_CASE("SEL-06, HE-20: families alternate inside a record and from one to the next") {
+  CHECK(in_order({weighted(v6(1), 1, 5), weighted(v6(2), 1, 5), weighted(v4(1), 1, 5), weighted(v6(3), 2, 5),
+                  weighted(v4(3), 2, 5)}) == "6.1 4.1 6.2 4.3 6.3");
+}
+
+TEST_CASE("SEL-06: with the policy in_order the records stay as sent, whichever host answered first") {
+  CHECK(in_order({weighted(v4(3), 3, 1), weighted(v4(1), 1, 1), weighted(v4(2), 2, 60'000)}) == "4.1 4.2 4.3");
+}
+
+TEST_CASE(
+    "SEL-06, HE-38: an endpoint that two records name has the better priority, with the weight that belongs to it") {
+  std::vector<core::candidate> twice{with_priority(weighted(v4(1), 2, 7), 20),
+                                     with_priority(weighted(v4(1), 1, 9), 10)};
+  core::drop_duplicates(twice);
+  REQUIRE(twice.size() == 1);
+  CHECK(twice[0].priority == 10);
+  CHECK(twice[0].weight == 9);
+  CHECK(twice[0].from.host == 1);
+}
+
+TEST_CASE("HE-23: what DNS does not name comes after all that it can name") {
+  CHECK(in_order({with_priority(v4(4), core::candidate::without_records), with_priority(v4(1), 0),
+                  with_priority(v4(3), core::candidate::end_of_aliases), with_priority(v4(2), 65535)}) ==
+        "4.1 4.2 4.3 4.4");
 }
 
 }  // namespace

@@ -272,6 +272,41 @@ TEST_CASE("HE-23: a better priority that arrives late goes before what is left o
   CHECK(finish(r).starts() == "6.1@0 4.1@250 4.2@500 6.2@750");
 }
 
+core::origin of_host(std::uint8_t host, rr_type type) { return {host, type}; }
+
+TEST_CASE("HE-23: the first attempt waits until every host of the best priority has answered, and for no other") {
+  auto r = in_order();
+  r.answers(of_host(1, rr_type::a), 10ms, {with_priority(v4(1), 5)}, 5).has_none(of_host(1, rr_type::aaaa), 10ms, 5);
+  r.answers(of_host(2, rr_type::a), 30ms, {with_priority(v4(2), 5)}, 5).has_none(of_host(2, rr_type::aaaa), 20ms, 5);
+  r.never_answers(of_host(3, rr_type::a), 6).never_answers(of_host(3, rr_type::aaaa), 6);
+  r.endpoint_is(v4(1), connects(1ms)).endpoint_is(v4(2), connects(1ms));
+  CHECK(finish(r).starts() == "4.1@30");
+}
+
+TEST_CASE("HE-23: a host of the best priority that does not answer costs the Resolution Delay") {
+  auto r = in_order();
+  r.answers(of_host(1, rr_type::a), 10ms, {with_priority(v4(1), 5)}, 5).has_none(of_host(1, rr_type::aaaa), 10ms, 5);
+  r.never_answers(of_host(2, rr_type::a), 5).never_answers(of_host(2, rr_type::aaaa), 5);
+  r.endpoint_is(v4(1), connects(1ms));
+  CHECK(finish(r).starts() == "4.1@60");
+}
+
+TEST_CASE("HE-23: priority 2 waits for the addresses of priority 1 as long as for an attempt, also after a failure") {
+  auto r = in_order();
+  r.answers(of_host(1, rr_type::a), 10ms, {with_priority(v4(1), 1)}, 1).never_answers(of_host(1, rr_type::aaaa), 1);
+  r.answers(of_host(2, rr_type::a), 10ms, {with_priority(v4(2), 2)}, 2).has_none(of_host(2, rr_type::aaaa), 10ms, 2);
+  r.endpoint_is(v4(1), refuses(5ms)).endpoint_is(v4(2), connects(5ms));
+  CHECK(finish(r).starts() == "4.1@60 4.2@260");
+}
+
+TEST_CASE("HE-13: the addresses of one host do not replace the hints of another") {
+  auto r = in_order();
+  r.answers(of_host(1, rr_type::https), 10ms, {as_hint(v4(1))}).answers(of_host(1, rr_type::a), 60ms, {v4(3)});
+  r.has_none(of_host(1, rr_type::aaaa), 10ms).has_none(of_host(2, rr_type::aaaa), 10ms);
+  r.answers(of_host(2, rr_type::a), 15ms, {v4(2)}).endpoint_is(v4(3), connects(5ms));
+  CHECK(finish(r).starts() == "4.1@15 4.2@265 4.3@515");
+}
+
 TEST_CASE("HE-24: over 10,000 races the first attempt is uniform among eight equals (chi-square, p > 1e-6)") {
   std::vector<int> first(8);
   for (std::uint64_t seed = 1; seed <= 10'000; ++seed) {

@@ -20,6 +20,7 @@ std::string read(std::string_view text, bool port_required = false) {
   if (t.literal) all += " literal=" + t.literal->to_string();
   if (t.absolute) all += " absolute";
   if (t.https) all += " https";
+  if (t.service) all += " service";
   CHECK(t.text == text);
   CHECK((t.literal ? t.name.is_root() : t.name.to_text() == t.host));
   return all;
@@ -181,12 +182,25 @@ TEST_CASE("what looks like an IPv4 address and is none is an error, not a query 
   CHECK(read("3com") == "3com -");
 }
 
-TEST_CASE("an SRV name resolves as a plain name, and connecting by it is not supported yet") {
-  CHECK(read("_http._tcp.example.com") == "_http._tcp.example.com -");
-  check_error("_http._tcp.example.com", true, errc::unsupported, "SRV");
-  check_error("_sip._UDP.example.com:5060", true, errc::unsupported, "SRV");
-  check_error("https://_http._tcp.example.com", true, errc::unsupported, "SRV");
+TEST_CASE("SEL-06: a service is a target without a port, as the SRV record has it") {
+  CHECK(read("_http._tcp.example.com") == "_http._tcp.example.com - service");
+  CHECK(read("_http._tcp.example.com", true) == "_http._tcp.example.com - service");
+  CHECK(read("_sip._UDP.example.com.", true) == "_sip._UDP.example.com - absolute service");
+  CHECK(read("_http._tcp", true) == "_http._tcp - service");
+  for (const bool connecting : {false, true}) {
+    check_error("_sip._UDP.example.com:5060", connecting, errc::invalid_target,
+                "the port is in the SRV record; leave it out");
+    check_error("_http._tcp.example.com:", connecting, errc::invalid_target,
+                "the port is in the SRV record; leave it out");
+    check_error("https://_http._tcp.example.com", connecting, errc::invalid_target, "a service");
+  }
+}
+
+TEST_CASE("a name with underscores that is no service is a host") {
   CHECK(read("_http.tcp.example.com:80", true) == "_http.tcp.example.com 80");
+  CHECK(read("_http._sctp.example.com:80", true) == "_http._sctp.example.com 80");
+  CHECK(read("http._tcp.example.com:80", true) == "http._tcp.example.com 80");
+  check_invalid("_http._sctp.example.com", "the port is missing");
 }
 
 TEST_CASE("SEC-12: no octet of a hostile target reaches a terminal unescaped") {
@@ -232,7 +246,8 @@ TEST_CASE("random targets are read or refused with one short printable sentence"
     }
     const target& t = parsed.assume_value();
     REQUIRE_FALSE(t.host.empty());
-    REQUIRE((t.port || !port_required));
+    REQUIRE((t.port || t.service || !port_required));
+    REQUIRE((!t.port || !t.service));
     REQUIRE((!t.port || *t.port != 0));
     REQUIRE((t.literal || !t.name.is_root()));
   }

@@ -116,7 +116,9 @@ def many_names(lbresolve_bin, tmp_path_factory):
     build = Path(os.environ.get("LBRESOLVE_BUILD_DIR", Path(lbresolve_bin).parents[1]))
     program = tmp_path_factory.mktemp("program") / "many_names"
     sanitize = os.environ.get("LBRESOLVE_SANITIZE")
-    libraries = subprocess.run(["pkg-config", "--libs", "libcares", "libcrypto"], capture_output=True, text=True,
+    # The package file of the build knows what this build of the library needs.
+    needed = next(line for line in (build / "lbresolve.pc").read_text().splitlines() if "Requires.private:" in line)
+    libraries = subprocess.run(["pkg-config", "--libs", needed.partition(":")[2]], capture_output=True, text=True,
                                check=True).stdout.split()
     subprocess.run(
         [os.environ.get("LBRESOLVE_CXX", "c++"), "-std=c++20", "-pthread", "-I", HERE.parents[1] / "lib" / "include",

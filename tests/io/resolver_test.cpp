@@ -216,7 +216,7 @@ TEST_CASE("HE-58: the socket hook runs once for each attempt, before connect") {
   listener l;
   fake_dns_server dns(always({"127.0.0.9", "127.0.0.1"}));  // nobody listens on the first
   auto o = asking(dns);
-  o.policy = policy::in_order;
+  o.selection.policy = policy::in_order;
   auto r = resolver::create(o);
   std::vector<std::string> seen;
   bool connected_before = false;
@@ -237,7 +237,7 @@ TEST_CASE("HE-58: an error from the hook skips that attempt and names its reason
   listener l;
   fake_dns_server dns(always({"127.0.0.9", "127.0.0.1"}));
   auto o = asking(dns);
-  o.policy = policy::in_order;
+  o.selection.policy = policy::in_order;
   auto r = resolver::create(o);
   connect_options c;
   c.hook = [](int, const endpoint& to) {
@@ -503,7 +503,7 @@ TEST_CASE("bad settings give one sentence that names them") {
 TEST_CASE("HE-53: when all attempts fail alike, the error keeps their errno and lists each") {
   fake_dns_server dns(always({"127.0.0.8", "127.0.0.9"}));
   auto o = asking(dns);
-  o.policy = policy::in_order;
+  o.selection.policy = policy::in_order;
   auto r = resolver::create(o);
   listener l;  // its port is free on the other addresses
   auto c = r.value().connect(target_of("example.test", l));

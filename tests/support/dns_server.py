@@ -86,6 +86,12 @@ def soa(zone: Name = "", minimum: int = 30, ttl: int = 30) -> Record:
     return Record("SOA", encode_name("ns.invalid") + encode_name("host.invalid") + numbers, ttl, zone)
 
 
+def srv(priority: int, weight: int, port: int, target: Name = ".", ttl: int = 300,
+        name: Optional[Name] = None) -> Record:
+    """RFC 2782."""
+    return Record("SRV", struct.pack("!3H", priority, weight, port) + encode_name(target), ttl, name)
+
+
 def https(priority: int, target: Name = ".", params: Optional[Dict[int, bytes]] = None, ttl: int = 300,
           name: Optional[Name] = None, kind: str = "HTTPS") -> Record:
     """RFC 9460 section 2.2. `params` maps key numbers to their wire values: {1: b"\\x02h2", 3: b"\\x20\\xfb"}."""

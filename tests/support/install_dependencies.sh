@@ -7,8 +7,8 @@ set -euo pipefail
 
 packages_of() {
   case $1 in
-    build) echo make cmake ninja-build g++ pkg-config libc-ares-dev libssl-dev libboost-dev \
-                libcli11-dev libfmt-dev nlohmann-json3-dev ;;
+    build) echo make cmake ninja-build g++ pkg-config libc-ares-dev libssl-dev libsqlite3-dev \
+                libboost-dev libcli11-dev libfmt-dev nlohmann-json3-dev ;;
     demo) echo python3 unbound ;;
     test) echo doctest-dev python3 python3-pytest unbound nftables iproute2 binutils patch ;;
     ci) echo git ccache clang-14 clang-tidy-14 clang-format-14 llvm-14 libclang-rt-14-dev libbenchmark-dev shellcheck ;;
@@ -30,15 +30,15 @@ tell_other_systems() {
   cat >&2 <<TEXT
 This script knows Debian (12 and newer) and Ubuntu (22.04 and newer) only. Elsewhere, install by hand and set
 LBRESOLVE_SKIP_INSTALL=1:
-  build  make, cmake >= 3.22, ninja, a C++20 compiler, pkg-config, c-ares >= 1.18.1, OpenSSL >= 3.0, Boost >= 1.74
-         (headers), CLI11 >= 2.1, fmt >= 8, nlohmann/json >= 3.10
+  build  make, cmake >= 3.22, ninja, a C++20 compiler, pkg-config, c-ares >= 1.18.1, OpenSSL >= 3.0, SQLite >= 3.31,
+         Boost >= 1.74 (headers), CLI11 >= 2.1, fmt >= 8, nlohmann/json >= 3.10
   test   doctest >= 2.4, Python 3 with pytest, unbound, nftables, iproute2, binutils, patch
-  Fedora  dnf install make cmake ninja-build gcc-c++ pkgconf c-ares-devel openssl-devel boost-devel cli11-devel
-          fmt-devel json-devel doctest-devel python3-pytest unbound nftables iproute binutils patch
-  Arch    pacman -S make cmake ninja gcc pkgconf c-ares openssl boost cli11 fmt nlohmann-json doctest python-pytest
-          unbound nftables iproute2 binutils patch
-  Alpine  apk add make cmake samurai g++ pkgconf c-ares-dev openssl-dev boost-dev cli11-dev fmt-dev nlohmann-json
-          doctest-dev py3-pytest unbound nftables iproute2 binutils patch
+  Fedora  dnf install make cmake ninja-build gcc-c++ pkgconf c-ares-devel openssl-devel sqlite-devel boost-devel
+          cli11-devel fmt-devel json-devel doctest-devel python3-pytest unbound nftables iproute binutils patch
+  Arch    pacman -S make cmake ninja gcc pkgconf c-ares openssl sqlite boost cli11 fmt nlohmann-json doctest
+          python-pytest unbound nftables iproute2 binutils patch
+  Alpine  apk add make cmake samurai g++ pkgconf c-ares-dev openssl-dev sqlite-dev boost-dev cli11-dev fmt-dev
+          nlohmann-json doctest-dev py3-pytest unbound nftables iproute2 binutils patch
   macOS and Windows are not supported yet.
 TEXT
   exit 1

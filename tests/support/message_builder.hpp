@@ -55,6 +55,14 @@ inline octets srv_data(std::size_t priority, std::size_t weight, std::size_t por
   return u16(priority) + u16(weight) + u16(port) + target;
 }
 
+/// RDATA of SVCB and HTTPS (RFC 9460 section 2.2). `params` as on the wire; see svc_param().
+inline octets binding_data(std::size_t priority, std::string_view target = ".", const octets& params = {}) {
+  return u16(priority) + labels(target) + params;
+}
+
+/// One SvcParam: 0 mandatory, 1 alpn, 3 port, 4 ipv4hint, 6 ipv6hint. They must ascend.
+inline octets svc_param(std::size_t key, const octets& value) { return u16(key) + u16(value.size()) + value; }
+
 /// A message that grows at its end and keeps its counts right, unless told otherwise.
 class message_builder {
  public:

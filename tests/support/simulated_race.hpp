@@ -40,8 +40,15 @@ inline core::candidate v4(unsigned n, std::uint16_t port = 443) {
   return c;
 }
 
-inline core::candidate with_priority(core::candidate c, std::uint16_t priority) {
+inline core::candidate with_priority(core::candidate c, std::uint32_t priority) {
   c.priority = priority;
+  return c;
+}
+/// Of an SRV record whose host is number `host` of the lookup.
+inline core::candidate weighted(core::candidate c, std::uint8_t host, std::uint16_t weight) {
+  c.weighted = true;
+  c.weight = weight;
+  c.from = {host, c.endpoint.address.is_v4() ? rr_type::a : rr_type::aaaa};
   return c;
 }
 inline core::candidate as_hint(core::candidate c) {
@@ -136,23 +143,24 @@ class simulated_race {
     return s;
   }
 
-  simulated_race& answers(rr_type type, duration at, std::vector<core::candidate> found) {
-    ask(type);
-    schedule(t0 + at, [this, type, found = std::move(found)] { race_.on_candidates(type, found, now_, random_); });
+  simulated_race& answers(core::origin from, duration at, std::vector<core::candidate> found,
+                          std::uint32_t priority = 0) {
+    ask(from, priority);
+    schedule(t0 + at, [this, from, found = std::move(found)] { race_.on_candidates(from, found, now_, random_); });
     return *this;
   }
-  simulated_race& has_none(rr_type type, duration at) {
-    ask(type);
-    schedule(t0 + at, [this, type] { race_.on_no_candidates(type, now_); });
+  simulated_race& has_none(core::origin from, duration at, std::uint32_t priority = 0) {
+    ask(from, priority);
+    schedule(t0 + at, [this, from] { race_.on_no_candidates(from, now_); });
     return *this;
   }
-  simulated_race& never_answers(rr_type type) {
-    ask(type);
+  simulated_race& never_answers(core::origin from, std::uint32_t priority = 0) {
+    ask(from, priority);
     return *this;
   }
   /// What resolve_again brings, so long after it was asked for. Without it: nothing new, at once.
-  simulated_race& answers_again(rr_type type, duration after, std::vector<core::candidate> found) {
-    again_.push_back({type, after, std::move(found)});
+  simulated_race& answers_again(core::origin from, duration after, std::vector<core::candidate> found) {
+    again_.push_back({from, after, std::move(found)});
     return *this;
   }
   /// Endpoints that nothing is said about are black holes.
@@ -196,12 +204,12 @@ class simulated_race {
   static constexpr time_point t0{std::chrono::hours{1}};
   using kind = core::race::action::kind;
   struct later_answer {
-    rr_type type;
+    core::origin from;
     duration after;
     std::vector<core::candidate> found;
   };
 
-  void ask(rr_type type) { race_.expect(type); }
+  void ask(core::origin from, std::uint32_t priority) { race_.expect(from, priority); }
   void schedule(time_point at, std::function<void()> what) { events_.emplace(at, std::move(what)); }
   void violated(const std::string& what) { story_.violations.push_back(what); }
 
@@ -269,8 +277,8 @@ class simulated_race {
     ++story_.asked_again;
     if (again_.empty()) return race_.on_nothing_new(now_);
     for (const auto& a : again_) {
-      race_.expect(a.type);
-      schedule(now_ + a.after, [this, a] { race_.on_candidates(a.type, a.found, now_, random_); });
+      race_.expect(a.from);
+      schedule(now_ + a.after, [this, a] { race_.on_candidates(a.from, a.found, now_, random_); });
     }
   }
 

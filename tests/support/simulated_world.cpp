@@ -35,15 +35,33 @@ std::vector<std::uint8_t> make_reply(const sent_query& q, const std::vector<std:
   return b.bytes();
 }
 
+std::vector<std::uint8_t> make_record_reply(const sent_query& q, const std::vector<octets>& records,
+                                            std::uint32_t ttl) {
+  const auto parsed = core::message::parse(q.bytes).value();
+  message_builder b(parsed.id());
+  const auto question = parsed.question_octets();
+  b.raw({question.begin(), question.end()}).set_count(0, 1);
+  for (const octets& data : records) b.answer(pointer(12), q.asked.type, ttl, data);
+  return b.bytes();
+}
+
 std::vector<scripted_reply> zone::operator()(const sent_query& q) const {
-  const auto at = addresses.find(q.asked.name.to_text());
-  if (at == addresses.end()) return {{after, make_reply(q, {}, ttl, 3)}};
+  const key asked{q.asked.name.to_text(), q.asked.type};
+  const auto slow = later.find(asked);
+  const duration when = slow == later.end() ? after : slow->second;
+  if (when == duration::max()) return {};
+  if (const auto found = records.find(asked); found != records.end())
+    return {{when, make_record_reply(q, found->second, ttl)}};
+  const auto at = addresses.find(asked.first);
+  const bool exists = at != addresses.end() || std::any_of(records.begin(), records.end(),
+                                                           [&](const auto& r) { return r.first.first == asked.first; });
+  if (at == addresses.end()) return {{when, make_reply(q, {}, ttl, exists ? 0 : 3)}};
   std::vector<std::string> wanted;
   for (const std::string& text : at->second) {
     const bool v6 = address::parse(text).value().is_v6();
     if (q.asked.type == (v6 ? core::rr_type::aaaa : core::rr_type::a)) wanted.push_back(text);
   }
-  return {{after, make_reply(q, wanted, ttl)}};
+  return {{when, make_reply(q, wanted, ttl)}};
 }
 
 std::string world_outcome::end() const {
@@ -52,7 +70,8 @@ std::string world_outcome::end() const {
 }
 
 simulated_world::simulated_world(std::size_t servers, std::uint64_t seed) : random_(seed), scripts_(servers) {
-  chosen.policy = policy::in_order;
+  chosen.selection.policy = policy::in_order;
+  chosen.selection.probing = false;
   for (std::size_t i = 0; i < servers; ++i) chosen.servers.push_back(upstream_text(i));
 }
 
@@ -76,7 +95,8 @@ void simulated_world::begin() {
   settings_ = core::check(chosen).value();
   system_ = std::make_shared<const core::system_settings>(system);
   cache_ = std::make_unique<core::cache>(settings_.chosen.cache);
-  engine_ = std::make_unique<core::engine>(*this, settings_.chosen.racing.late_answers);
+  memory_ = std::make_unique<core::selection>(core::selection_rules_for(settings_));
+  engine_ = std::make_unique<core::engine>(*this, settings_.chosen.racing.late_answers, memory_.get());
   engine_->use(core::upstreams_for(settings_, system_->dns), core::query_rules_for(settings_, system_->dns));
 }
 
@@ -87,13 +107,15 @@ std::optional<address> simulated_world::source_of(const address& to) const {
 
 std::uint64_t simulated_world::connect(const std::string& target, const connect_options& o) {
   begin();
-  core::connect_request r{.lookup = core::lookup_for(settings_, core::parse_target(target, true).value(), o.families,
-                                                     o.search, o.https_records, system_->dns, has_ipv6),
-                          .racing = core::racing_for(settings_, o, has_ipv6, now_),
-                          .use_cache = o.use_cache,
-                          .use_stale = core::stale_for(settings_, o.use_cache, o.use_stale).has_value(),
-                          .source_address = o.source_address,
-                          .source_of = [this](const address& to) { return source_of(to); }};
+  const core::target what = core::parse_target(target, true).value();
+  core::connect_request r{
+      .lookup = core::lookup_for(settings_, what, o.families, o.search, o.https_records, system_->dns, has_ipv6),
+      .racing = core::racing_for(settings_, o, has_ipv6, now_),
+      .use_cache = o.use_cache,
+      .use_stale = core::stale_for(settings_, o.use_cache, o.use_stale).has_value(),
+      .source_address = o.source_address,
+      .memory = core::memory_for(settings_, *memory_, what, o.mode.value_or(settings_.chosen.selection.mode)),
+      .source_of = [this](const address& to) { return source_of(to); }};
   const auto id = ++last_id_;
   outcomes_[id];
   engine_->start(id, std::make_unique<core::connect_operation>(std::move(r), system_, now_), now_);

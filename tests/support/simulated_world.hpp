@@ -3,6 +3,7 @@
 
 #include "core/cache.hpp"
 #include "core/engine.hpp"
+#include "core/selection.hpp"
 #include "core/settings.hpp"
 #include "support/message_builder.hpp"
 #include "support/simulated_race.hpp"
@@ -48,11 +49,19 @@ std::vector<std::uint8_t> make_reply(const sent_query& q, const std::vector<std:
                                      std::uint32_t ttl = 60, unsigned rcode = 0, bool truncated = false,
                                      std::uint32_t soa_ttl = 30);
 
+/// The same with records of whatever type, given as RDATA.
+std::vector<std::uint8_t> make_record_reply(const sent_query& q, const std::vector<octets>& records,
+                                            std::uint32_t ttl = 60);
+
 /// Answers from a table of names; what is not there is NXDOMAIN (or NODATA where another type is there).
 struct zone {
+  using key = std::pair<std::string, core::rr_type>;
+
   std::map<std::string, std::vector<std::string>> addresses;  ///< by name, both families
   std::uint32_t ttl = 60;
   duration after = 5ms;
+  std::map<key, std::vector<octets>> records;  ///< RDATA
+  std::map<key, duration> later;               ///< instead of `after`; core::duration::max(): never
   std::vector<scripted_reply> operator()(const sent_query& q) const;
 };
 
@@ -99,6 +108,10 @@ class simulated_world final : public core::answer_store {
     return *this;
   }
   core::cache& cache() { return *cache_; }
+  /// What is remembered of endpoints and targets.
+  core::selection& memory() { return *memory_; }
+  /// The time of the world.
+  time_point now() const { return now_; }
 
   std::vector<sent_query> queries;                       ///< in the order sent
   std::vector<std::pair<duration, std::string>> opened;  ///< sockets: when, to what
@@ -130,6 +143,7 @@ class simulated_world final : public core::answer_store {
   core::settings settings_;
   std::shared_ptr<const core::system_settings> system_;
   std::unique_ptr<core::cache> cache_;
+  std::unique_ptr<core::selection> memory_;
   std::unique_ptr<core::engine> engine_;
   std::vector<server_script> scripts_;
   std::map<endpoint, behaviour> network_;

@@ -43,10 +43,11 @@ def find_unbound() -> str | None:
 
 
 def local_data(hosts: Mapping[str, Sequence[str]], ttl: int) -> str:
-    """`local-data` lines: A or AAAA by the look of each address."""
-    return "\n".join(
-        f'  local-data: "{name}. {ttl} IN {"AAAA" if ":" in address else "A"} {address}"'
-        for name, addresses in hosts.items() for address in addresses)
+    """`local-data` lines: A or AAAA by the look of each address; anything with a space is type and data as they are."""
+    def data(value: str) -> str:
+        return value if " " in value else f"AAAA {value}" if ":" in value else f"A {value}"
+    return "\n".join(f'  local-data: "{name}. {ttl} IN {data(value)}"'
+                     for name, values in hosts.items() for value in values)
 
 
 class UnboundServer:

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <lbresolve/endpoint.hpp>
+#include <lbresolve/selection.hpp>
 
 #include <chrono>
 #include <cstddef>
@@ -14,10 +15,14 @@
 
 namespace lbresolve {
 
-/// Which address is tried first among equals.
+/// Which address is tried first among equals: inside a priority of SRV or HTTPS records, and a tier of RFC 6724.
 enum class policy : std::uint8_t {
-  in_order,  ///< as the DNS answer has them, within RFC 6724's tiers
-  random,    ///< equals are shuffled for every connect: load spreads over them
+  balanced,     ///< clearly nearer and healthier ones win, equals share by weight, load spills outward
+  fastest,      ///< the one with the least expected time to a connection
+  round_robin,  ///< one after the other
+  random,       ///< by weight, whatever is known of them
+  hash,         ///< the same one for the same `hash_key`, while it is there (rendezvous hashing)
+  in_order,     ///< as the DNS answer has them
 };
 
 /// Which address families are asked for and connected to.
@@ -72,6 +77,20 @@ struct cache_options {
   std::chrono::seconds stale_recheck{30};        ///< after that did not come, not asked again for so long; >= 30 s
 };
 
+/// How addresses are chosen among. The reasons are in docs/balancing.md.
+struct selection_options {
+  selection_mode mode = selection_mode::hybrid;
+  lbresolve::policy policy = policy::balanced;
+  /// Policy `balanced`: an address is as good as the best while it costs at most so many times as much. 0: only the
+  /// best; infinity: weights only.
+  double band = 1.25;
+  /// Mode `client`: how long an address of a rotating name counts since it was last seen; at most 10 times its TTL.
+  std::chrono::seconds rotation_window{300};
+  /// Connect in the background to addresses that are suspect, due back, or not measured for a while: of names used in
+  /// the last minute that have several, at most 1 % of connects + 1 a second.
+  bool probing = true;
+};
+
 /// Runs once for each attempt, after the socket is made and before it connects, on the thread that races: set socket
 /// options here. An error skips that attempt. It must not block, throw, or close the descriptor.
 using socket_hook = std::function<std::error_code(int fd, const endpoint& to)>;
@@ -80,7 +99,6 @@ using socket_hook = std::function<std::error_code(int fd, const endpoint& to)>;
 struct options {
   /// "1.2.3.4", "[::1]:5353", "udp://1.2.3.4", "tcp://1.2.3.4:53", asked in this order. Empty: the system's.
   std::vector<std::string> servers;
-  lbresolve::policy policy = policy::random;
   lbresolve::families families = families::both;
   lbresolve::loop loop = loop::own_thread;
   /// Ask AAAA also where this host has no route to any IPv6 address.
@@ -89,6 +107,7 @@ struct options {
   /// has no route to an IPv4 address, from DNS or given as it is, but one to the address that the NAT64 has for it,
   /// that one is used instead (RFC 8305 section 7). Not with `families::ipv4_only`. Unset: never.
   std::optional<std::string> nat64_prefix;
+  selection_options selection;
   racing_options racing;
   query_options query;
   cache_options cache;
@@ -114,14 +133,16 @@ struct connect_options {
   std::chrono::milliseconds timeout{15'000};
   std::optional<lbresolve::families> families;             ///< unset: the resolver's
   std::optional<lbresolve::policy> policy;                 ///< unset: the resolver's
+  std::optional<selection_mode> mode;                      ///< unset: the resolver's
+  std::string hash_key;                                    ///< policy `hash`: what decides; empty: the target
   std::optional<std::chrono::milliseconds> attempt_delay;  ///< unset: the resolver's
   bool use_cache = true;
   /// Where `cache.stale_window` keeps answers past their time: connect to their addresses at once while the name is
   /// asked again; new addresses join, and where the old ones fail the new ones are waited for.
   bool use_stale = true;
   bool search = true;
-  /// Ask for HTTPS records (RFC 9460) and use their port, ALPN and hints.
-  bool https_records = false;
+  /// Ask for HTTPS records (RFC 9460), and go where they say; unset: for https:// targets.
+  std::optional<bool> https_records;
   std::optional<lbresolve::address> source_address;  ///< the other family is skipped
   std::string interface;                             ///< SO_BINDTODEVICE, by name
   lbresolve::socket_hook hook;

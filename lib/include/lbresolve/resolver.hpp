@@ -54,11 +54,13 @@ class resolver {
   resolver& operator=(resolver&&) noexcept;
   ~resolver();
 
-  /// Looks `target` up: "host", "host:port", or an IP address. Blocks up to `settings.timeout`.
+  /// Looks `target` up: "host", "host:port", "_service._tcp.host" (SRV, RFC 2782), or an IP address. Blocks up to
+  /// `settings.timeout`.
   result<resolution> resolve(std::string_view target, const resolve_options& settings = {});
 
-  /// Connects to "host:port", "[2001:db8::1]:443" or "https://host", racing its addresses (RFC 8305).
-  /// Blocks up to `settings.timeout`. For a cached name the race runs on the calling thread.
+  /// Connects to "host:port", "[2001:db8::1]:443", "https://host" (HTTPS records, RFC 9460) or "_service._tcp.host"
+  /// (SRV), racing its addresses (RFC 8305). Blocks up to `settings.timeout`. For a cached name the race runs on the
+  /// calling thread.
   result<connection> connect(std::string_view target, const connect_options& settings = {});
 
   /// The callback forms. A malformed target is reported through the callback as everything else is.

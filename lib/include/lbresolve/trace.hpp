@@ -39,7 +39,7 @@ struct query_record {
   };
 
   std::string name;        ///< as asked, without the trailing dot
-  std::uint16_t type = 0;  ///< RR type (RFC 1035 section 3.2.2): 1 A, 28 AAAA, 65 HTTPS
+  std::uint16_t type = 0;  ///< RR type (RFC 1035 section 3.2.2): 1 A, 28 AAAA, 33 SRV, 65 HTTPS
   source from = source::network;
   std::string upstream;  ///< "192.0.2.53:53"; empty unless `from` is network
   lbresolve::transport over = transport::udp;

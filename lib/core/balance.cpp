@@ -1,0 +1,125 @@
+// Clearly nearer and healthier wins; equals share by weight; load spills outward.
+//
+// Plain power of two choices over all members gives one fast host among seven slow ones a quarter of the load at most.
+// Plain fastest first sends every client to the host that is a millisecond nearer. So: first a band around the best,
+// wide enough that its members are equals to a person, then a draw by weight inside it. Two are drawn and the second is
+// taken only when the first is clearly busier. Members that were never measured count as the median and are drawn
+// before measured ones, so that a new set is known after as many connects as it has members.
+//
+// The cost is a time, so that distance and failure add up: with success probability p, a try costs the distance, and
+// before a success there are (1-p)/p failures, each costing what failures cost there and never less than
+// `failure_least`. A host that fails fast never looks good.
+#include "core/balance.hpp"
+
+#include <algorithm>
+#include <cmath>
+
+namespace lbresolve::core {
+namespace {
+
+/// Where nothing was measured anywhere: the size of it does not matter, that it is not zero does.
+constexpr duration typical_of_nothing = std::chrono::milliseconds{20};
+
+template <class Get>
+duration median_of(std::span<const contender> set, Get get) {
+  std::vector<duration> known;
+  known.reserve(set.size());
+  for (const contender& c : set)
+    if (const duration d = get(c.known); d > duration::zero()) known.push_back(d);
+  if (known.empty()) return duration::zero();
+  const auto middle = known.begin() + static_cast<std::ptrdiff_t>((known.size() - 1) / 2);
+  std::nth_element(known.begin(), middle, known.end());
+  return *middle;
+}
+
+duration typical_latency(std::span<const contender> set) {
+  return median_of(set, [](const health_view& v) { return v.latency; });
+}
+
+double nanoseconds(duration d) noexcept { return static_cast<double>(d.count()); }
+
+}  // namespace
+
+duration typical_time(std::span<const contender> set) {
+  return median_of(set, [](const health_view& v) { return v.measured ? v.srtt : duration::zero(); });
+}
+
+double cost_of(const health_view& v, duration typical, duration typical_of_latency, const balance_rules& rules) {
+  const double median = nanoseconds(typical > duration::zero() ? typical : typical_of_nothing);
+  double distance = median;
+  if (v.measured) {
+    const double age = v.age == duration::max() ? 1e18 : nanoseconds(v.age);
+    distance += (nanoseconds(v.srtt) - median) * std::exp(-age / nanoseconds(rules.fade));
+  }
+  // A reported latency is told anew with every request; where none is told, the set's median stands for it.
+  distance += nanoseconds(v.latency > duration::zero() ? v.latency : typical_of_latency);
+  const double failure = std::max(nanoseconds(rules.failure_least), nanoseconds(v.failure_time));
+  return distance + failure * v.failures / (v.successes + rules.prior);  // (1-p)/p with p = (S + prior)/(N + prior)
+}
+
+std::vector<double> costs_of(std::span<const contender> set, const balance_rules& rules) {
+  const duration typical = typical_time(set);
+  const duration latency = typical_latency(set);
+  std::vector<double> out;
+  out.reserve(set.size());
+  for (const contender& c : set) out.push_back(cost_of(c.known, typical, latency, rules));
+  return out;
+}
+
+alias_table::alias_table(std::span<const double> weights) : slots_(weights.size()) {
+  const std::size_t n = weights.size();
+  double sum = 0;
+  for (const double w : weights) sum += w;
+  std::vector<double> share(n, 1.0);  // of an even slot
+  if (sum > 0)
+    for (std::size_t i = 0; i < n; ++i) share[i] = weights[i] * static_cast<double>(n) / sum;
+  std::vector<std::uint32_t> small, large;
+  for (std::uint32_t i = 0; i < n; ++i) {
+    slots_[i].alias = i;
+    (share[i] < 1 ? small : large).push_back(i);
+  }
+  while (!small.empty() && !large.empty()) {
+    const std::uint32_t poor = small.back(), rich = large.back();
+    small.pop_back();
+    slots_[poor] = {static_cast<std::uint32_t>(share[poor] * 0x1p32), rich};
+    share[rich] -= 1 - share[poor];
+    if (share[rich] >= 1) continue;
+    large.pop_back();
+    small.push_back(rich);
+  }
+}
+
+pick_plan::pick_plan(std::span<const contender> set, std::span<const double> costs, bool weighted,
+                     const balance_rules& rules)
+    : uneven_(static_cast<float>(rules.uneven)) {
+  if (set.empty()) return;
+  const double best = *std::min_element(costs.begin(), costs.end());
+  const auto is_inside = [&](std::size_t i) {
+    if (weighted || !set[i].known.measured) return true;
+    if (rules.band < 1) return costs[i] <= best;
+    const double noise = std::min(rules.band_noise * nanoseconds(set[i].known.rttvar), rules.band_noise_most * best);
+    return costs[i] <= rules.band * best + nanoseconds(rules.band_slack) + noise;
+  };
+  bool any_unmeasured = false;
+  for (std::uint32_t i = 0; i < set.size(); ++i) {
+    if (is_inside(i)) {
+      band_.push_back(i);
+      any_unmeasured = any_unmeasured || !set[i].known.measured;
+      continue;
+    }
+    outside_.push_back({i, 1, costs[i]});
+    if (set[i].known.age >= rules.explore_after) far_.push_back(i);
+  }
+  std::sort(outside_.begin(), outside_.end(), [](const member& a, const member& b) { return a.cost < b.cost; });
+  std::vector<double> weights;
+  for (const std::uint32_t i : band_) {
+    if (any_unmeasured && !weighted && set[i].known.measured) continue;
+    const double weight = set[i].weight * set[i].known.ramp;
+    weights.push_back(weight);
+    drawn_.push_back({i, static_cast<float>(1 / std::max(weight, 1e-6)), costs[i]});
+  }
+  table_ = alias_table(weights);
+  explore_below_ = static_cast<std::uint32_t>(std::clamp(rules.explore, 0.0, 1.0) * 65536);
+}
+
+}  // namespace lbresolve::core

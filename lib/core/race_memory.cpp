@@ -1,0 +1,86 @@
+#include "core/race_memory.hpp"
+
+#include "core/selection.hpp"
+
+#include <algorithm>
+
+namespace lbresolve::core {
+
+std::vector<member> race_memory::kept_besides(origin from, const std::vector<candidate>& newest, time_point expires,
+                                              duration ttl, time_point now) {
+  if (store_ == nullptr) return {};
+  membership m{.from = from, .members = {}, .fetched = expires == never ? now : expires - ttl, .ttl = ttl};
+  m.members.reserve(newest.size());
+  for (const candidate& c : newest)
+    m.members.push_back({.at = c.endpoint, .priority = c.priority, .weight = c.weight, .weighted = c.weighted});
+  return store_->take_answer(target_, m, rules_, now);
+}
+
+bool race_memory::look_up(std::vector<candidate>& found, time_point now, random_source& random) {
+  if (store_ == nullptr || found.empty()) return false;
+  for (const candidate& c : found)
+    if (std::find(set_.begin(), set_.end(), c.endpoint) == set_.end()) set_.push_back(c.endpoint);
+  std::vector<health_view> known(set_.size());
+  const bool panic = store_->look_up(target_, set_, known, now, random);
+  for (candidate& c : found) {
+    const auto at = std::find(set_.begin(), set_.end(), c.endpoint);
+    c.known = known[static_cast<std::size_t>(at - set_.begin())];
+  }
+  return panic;
+}
+
+bool race_memory::peek(std::vector<candidate>& found, time_point now) const {
+  if (store_ == nullptr || found.empty()) return false;
+  std::vector<endpoint> set;
+  set.reserve(found.size());
+  for (const candidate& c : found) set.push_back(c.endpoint);
+  std::vector<health_view> known(set.size());
+  const bool panic = store_->peek(target_, set, known, now);
+  for (std::size_t i = 0; i < found.size(); ++i) found[i].known = known[i];
+  return panic;
+}
+
+void race_memory::on_started(std::size_t number, const endpoint& to, duration patience, time_point now) {
+  if (store_ == nullptr) return;
+  attempts_.push_back({.number = number, .fact = {.at = to, .patience = patience}, .started = now});
+  store_->on_started(to, now);
+}
+
+void race_memory::settle(std::size_t number, attempt_fact::kind how, std::error_code code, time_point now) {
+  for (tried& a : attempts_) {
+    if (a.number != number || a.ended != never) continue;
+    a.fact.is = how;
+    a.fact.code = code;
+    a.fact.took = now - a.started;
+    a.ended = now;
+  }
+}
+
+void race_memory::tell(random_source& random) {
+  for (tried& a : attempts_) {
+    if (a.ended == never || std::exchange(a.told, true)) continue;
+    store_->on_attempt(target_, a.fact, a.ended, random);
+  }
+}
+
+void race_memory::on_end(time_point now) {
+  if (store_ == nullptr) return;
+  race_facts facts;
+  for (const tried& a : attempts_) {
+    const std::size_t i = index_of(a.fact.at.address.family());
+    switch (a.fact.is) {
+      case attempt_fact::kind::connected:
+        facts.won[i] = facts.won[i] || a.ended != never;
+        break;
+      case attempt_fact::kind::failed:
+        facts.failed[i] = facts.failed[i] || blame_of(a.fact.code) != blame::nothing;
+        break;
+      case attempt_fact::kind::given_up:
+        facts.failed[i] = facts.failed[i] || a.fact.took > a.fact.patience;
+        break;
+    }
+  }
+  store_->on_race_end(target_, facts, now);
+}
+
+}  // namespace lbresolve::core
