@@ -10,7 +10,12 @@ namespace lbresolve {
 result<resolver> resolver::create(options settings) {
   LBRESOLVE_TRY(checked, core::check(std::move(settings)));
   LBRESOLVE_TRY(loop, io::event_loop::create());
-  return resolver(std::make_shared<impl>(std::move(checked), std::move(loop)));
+  std::unique_ptr<io::state_store> store;
+  if (const std::string& path = checked.chosen.selection.state_file; !path.empty()) {
+    LBRESOLVE_TRY(opened, io::state_store::open(path));
+    store = std::move(opened);
+  }
+  return resolver(std::make_shared<impl>(std::move(checked), std::move(loop), std::move(store)));
 }
 
 resolver::resolver(std::shared_ptr<impl> state) noexcept : impl_(std::move(state)) {}
@@ -46,6 +51,47 @@ operation resolver::async_resolve(std::string_view target, const resolve_options
 operation resolver::async_connect(std::string_view target, const connect_options& settings, connect_callback done) {
   return impl_->async_connect(target, settings, std::move(done));
 }
+
+result<picker> resolver::make_picker(std::string_view target, const connect_options& settings) {
+  const auto state = impl_;
+  return state->make_picker(target, settings);
+}
+
+result<endpoint> resolver::pick(std::string_view target) { return impl_->pick(target); }
+
+void resolver::begin(const endpoint& at) { impl_->begin_request(at); }
+
+void resolver::report(const endpoint& at, outcome how, std::optional<std::chrono::nanoseconds> latency) {
+  impl_->report(at, how, latency.value_or(std::chrono::nanoseconds{0}));
+}
+
+result<watch_id> resolver::watch(std::string_view target, watch_callback told, const connect_options& settings) {
+  return impl_->watch(target, std::move(told), settings);
+}
+
+bool resolver::unwatch(watch_id which) noexcept { return impl_->unwatch(which); }
+
+result<explanation> resolver::explain(std::string_view target, const connect_options& settings) {
+  const auto state = impl_;
+  return state->explain(target, settings);
+}
+
+operation resolver::async_explain(std::string_view target, const connect_options& settings, explain_callback done) {
+  return impl_->async_explain(target, settings, std::move(done));
+}
+
+result<probe_report> resolver::probe(std::string_view target, const connect_options& settings) {
+  const auto state = impl_;
+  return state->probe(target, settings);
+}
+
+operation resolver::async_probe(std::string_view target, const connect_options& settings, probe_callback done) {
+  return impl_->async_probe(target, settings, std::move(done));
+}
+
+std::vector<endpoint_health_record> resolver::health() { return impl_->health(); }
+
+void resolver::forget_health() { impl_->forget_health(); }
 
 bool resolver::cancel(operation which) noexcept { return impl_->cancel(which); }
 

@@ -3,8 +3,9 @@
 #include "core/target.hpp"
 #include "io/clock.hpp"
 #include "io/system_random.hpp"
+#include "mailbox.hpp"
 
-#include <condition_variable>
+#include <algorithm>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -13,42 +14,20 @@ namespace lbresolve {
 
 namespace {
 
-/// Where a thread waits for what the loop's thread brings it.
-template <class T>
-class mailbox {
- public:
-  void put(result<T> value) {
-    {
-      const std::lock_guard lock(mutex_);
-      if (!value_) value_.emplace(std::move(value));
-    }
-    arrived_.notify_one();
-  }
-  result<T> take() {
-    std::unique_lock lock(mutex_);
-    arrived_.wait(lock, [this] { return value_.has_value(); });
-    return std::move(*value_);
-  }
-  bool has_mail() {
-    const std::lock_guard lock(mutex_);
-    return value_.has_value();
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable arrived_;
-  std::optional<result<T>> value_;
-};
-
-core::random_source& thread_random() {
-  thread_local io::system_random random;
-  return random;
-}
+using io::thread_random;
 
 std::uint64_t hash_seed() { return thread_random().next(); }
 
-result<resolution> conclude_resolve(core::operation& work) {
+result<resolution> conclude_resolve(core::operation& work, io::unique_fd) {
   return static_cast<core::resolve_operation&>(work).outcome();
+}
+
+result<explanation> conclude_explain(core::operation& work, io::unique_fd) {
+  return static_cast<core::resolve_operation&>(work).explained(thread_random());
+}
+
+result<probe_report> conclude_probe(core::operation& work, io::unique_fd) {
+  return static_cast<core::measure_operation&>(work).outcome();
 }
 
 result<connection> conclude_connect(core::operation& work, io::unique_fd winner) {
@@ -61,13 +40,20 @@ result<connection> conclude_connect(core::operation& work, io::unique_fd winner)
 
 }  // namespace
 
-resolver::impl::impl(core::settings s, std::unique_ptr<io::event_loop> loop)
+resolver::impl::impl(core::settings s, std::unique_ptr<io::event_loop> loop, std::unique_ptr<io::state_store> store)
     : settings_(std::move(s)),
       config_(settings_.chosen.resolv_conf, settings_.chosen.hosts),
       cache_(settings_.chosen.cache, hash_seed()),
       memory_(core::selection_rules_for(settings_)),
+      store_(std::move(store)),
       loop_(std::move(loop)) {
   driver_ = std::make_unique<io::driver>(*loop_, cache_, settings_.chosen.racing.late_answers, memory_);
+  observer_ = std::make_unique<io::observer>(*loop_, *driver_, [this] {
+    const std::lock_guard lock(mutex_);
+    return ++last_id_;
+  });
+  memory_.set_listener([this](const endpoint& at) { on_learned(at); });
+  memory_.listen(store_ != nullptr);
 }
 
 // ---- What is asked for --------------------------------------------------------------------------------------------
@@ -76,6 +62,7 @@ result<std::unique_ptr<core::resolve_operation>> resolver::impl::prepare(
     std::string_view target, const resolve_options& o, std::shared_ptr<const core::system_settings>& system) {
   LBRESOLVE_TRY(what, core::parse_target(target, false));
   BOOST_OUTCOME_TRYV(core::check(o));
+  know_network();
   auto memory = core::memory_for(settings_, memory_, what, settings_.chosen.selection.mode);
   const core::time_point now = io::now();
   system = config_.current(now);
@@ -96,6 +83,7 @@ result<std::unique_ptr<core::connect_operation>> resolver::impl::prepare(
     std::string_view target, const connect_options& o, std::shared_ptr<const core::system_settings>& system) {
   LBRESOLVE_TRY(what, core::parse_target(target, true));
   BOOST_OUTCOME_TRYV(core::check(o));
+  know_network();
   auto memory = core::memory_for(settings_, memory_, what, o.mode.value_or(settings_.chosen.selection.mode));
   const core::time_point now = io::now();
   system = config_.current(now);
@@ -108,36 +96,95 @@ result<std::unique_ptr<core::connect_operation>> resolver::impl::prepare(
                           .source_address = o.source_address,
                           .memory = std::move(memory),
                           .began = std::chrono::system_clock::now()};
-  if (o.interface.empty())
-    r.source_of = [this](const address& to) { return sources_.source_of(to, io::now()); };
-  else
-    r.source_of = [name = o.interface](const address& to) { return io::source_addresses::source_of(to, name); };
+  r.source_of = source_lookup_for(o);
+  r.notes = take_warnings();
   return std::make_unique<core::connect_operation>(std::move(r), system, now);
+}
+
+core::source_lookup resolver::impl::source_lookup_for(const connect_options& o) {
+  if (o.interface.empty()) return [this](const address& to) { return sources_.source_of(to, io::now()); };
+  return [name = o.interface](const address& to) { return io::source_addresses::source_of(to, name); };
+}
+
+// What connect would do, up to its first socket.
+result<std::unique_ptr<core::resolve_operation>> resolver::impl::prepare_explain(
+    std::string_view target, const connect_options& o, std::shared_ptr<const core::system_settings>& system) {
+  LBRESOLVE_TRY(what, core::parse_target(target, true));
+  BOOST_OUTCOME_TRYV(core::check(o));
+  know_network();
+  auto memory = core::memory_for(settings_, memory_, what, o.mode.value_or(settings_.chosen.selection.mode));
+  const core::time_point now = io::now();
+  system = config_.current(now);
+  core::resolve_request r{.lookup = core::lookup_for(settings_, std::move(what), o.families, o.search, o.https_records,
+                                                     system->dns, sources_.has_ipv6(now)),
+                          .ordering = core::ordering_for(settings_, o),
+                          .memory = std::move(memory),
+                          .use_cache = o.use_cache,
+                          .deadline = now + std::min<core::duration>(o.timeout, resolve_options{}.timeout),
+                          .source_of = source_lookup_for(o),
+                          .began = std::chrono::system_clock::now()};
+  return std::make_unique<core::resolve_operation>(std::move(r), system, now);
+}
+
+result<std::unique_ptr<core::measure_operation>> resolver::impl::prepare_probe(
+    std::string_view target, const connect_options& o, std::shared_ptr<const core::system_settings>& system) {
+  LBRESOLVE_TRY(what, core::parse_target(target, true));
+  BOOST_OUTCOME_TRYV(core::check(o));
+  know_network();
+  auto memory = core::memory_for(settings_, memory_, what, o.mode.value_or(settings_.chosen.selection.mode));
+  const core::time_point now = io::now();
+  system = config_.current(now);
+  core::measure_request r{.lookup = core::lookup_for(settings_, std::move(what), o.families, o.search, o.https_records,
+                                                     system->dns, sources_.has_ipv6(now)),
+                          .memory = std::move(memory),
+                          .use_cache = o.use_cache,
+                          .source_of = source_lookup_for(o),
+                          .deadline = now + o.timeout,
+                          .began = std::chrono::system_clock::now()};
+  return std::make_unique<core::measure_operation>(std::move(r), system, now);
 }
 
 // ---- Calls that block ---------------------------------------------------------------------------------------------
 
+template <class T, class Work>
+result<T> resolver::impl::block_on(result<std::unique_ptr<Work>> work, job j,
+                                   std::function<result<T>(core::operation&, io::unique_fd)> conclude,
+                                   const char* what) {
+  if (!work) return std::move(work).error();
+  j.work = std::move(work).value();
+  auto here = io::run_here(*j.work, j.sockets, cache_, thread_random(), stopping_);
+  refresh(here.refresh, j.system);
+  if (here.done) {
+    look_at_probes();
+    return conclude(*j.work, std::move(here.winner));
+  }
+  return wait_for<T>(std::move(j), std::move(conclude), what);
+}
+
 result<resolution> resolver::impl::resolve(std::string_view target, const resolve_options& o) {
   job j;
-  LBRESOLVE_TRY(work, prepare(target, o, j.system));
-  const auto here = io::run_here(*work, j.sockets, cache_, thread_random(), stopping_);
-  refresh(here.refresh, j.system);
-  if (here.done) return work->outcome();
-  j.work = std::move(work);
-  return wait_for<resolution>(
-      std::move(j), [](core::operation& done, io::unique_fd) { return conclude_resolve(done); }, "lookup");
+  auto work = prepare(target, o, j.system);
+  return block_on<resolution>(std::move(work), std::move(j), conclude_resolve, "lookup");
 }
 
 result<connection> resolver::impl::connect(std::string_view target, const connect_options& o) {
   job j;
-  LBRESOLVE_TRY(work, prepare(target, o, j.system));
   j.sockets = {o.source_address, o.interface, o.hook};
-  auto here = io::run_here(*work, j.sockets, cache_, thread_random(), stopping_);
-  refresh(here.refresh, j.system);
-  if (here.done) look_at_probes();
-  if (here.done) return conclude_connect(*work, std::move(here.winner));
-  j.work = std::move(work);
-  return wait_for<connection>(std::move(j), conclude_connect, "connect");
+  auto work = prepare(target, o, j.system);
+  return block_on<connection>(std::move(work), std::move(j), conclude_connect, "connect");
+}
+
+result<explanation> resolver::impl::explain(std::string_view target, const connect_options& o) {
+  job j;
+  auto work = prepare_explain(target, o, j.system);
+  return block_on<explanation>(std::move(work), std::move(j), conclude_explain, "explain");
+}
+
+result<probe_report> resolver::impl::probe(std::string_view target, const connect_options& o) {
+  job j;
+  j.sockets = {o.source_address, o.interface, o.hook};
+  auto work = prepare_probe(target, o, j.system);
+  return block_on<probe_report>(std::move(work), std::move(j), conclude_probe, "probe");
 }
 
 // No thread is started for it: what is in the cache came through the loop, so its thread is there. With loop::caller it
@@ -188,27 +235,42 @@ void resolver::impl::look_at_probes() {
 
 // ---- Calls with a callback ----------------------------------------------------------------------------------------
 
-operation resolver::impl::async_resolve(std::string_view target, const resolve_options& o, resolve_callback done) {
-  job j;
-  auto work = prepare(target, o, j.system);
+template <class T, class Work>
+operation resolver::impl::call_back(result<std::unique_ptr<Work>> work, job j, std::function<void(result<T>)> done,
+                                    std::function<result<T>(core::operation&, io::unique_fd)> conclude) {
   if (!work) return report([done = std::move(done), e = work.error()] { done(e); });
   j.work = std::move(work).value();
-  j.done = [done = std::move(done)](std::unique_ptr<core::operation> finished_work, io::unique_fd) {
-    done(conclude_resolve(*finished_work));
+  j.done = [done = std::move(done), conclude = std::move(conclude)](std::unique_ptr<core::operation> finished_work,
+                                                                    io::unique_fd winner) {
+    done(conclude(*finished_work, std::move(winner)));
   };
   return begin(std::move(j), nullptr);
 }
 
-operation resolver::impl::async_connect(std::string_view target, const connect_options& o, connect_callback done) {
+operation resolver::impl::async_resolve(std::string_view target, const resolve_options& o, resolve_callback done) {
   job j;
   auto work = prepare(target, o, j.system);
-  if (!work) return report([done = std::move(done), e = work.error()] { done(e); });
-  j.work = std::move(work).value();
+  return call_back<resolution>(std::move(work), std::move(j), std::move(done), conclude_resolve);
+}
+
+operation resolver::impl::async_connect(std::string_view target, const connect_options& o, connect_callback done) {
+  job j;
   j.sockets = {o.source_address, o.interface, o.hook};
-  j.done = [done = std::move(done)](std::unique_ptr<core::operation> finished_work, io::unique_fd winner) {
-    done(conclude_connect(*finished_work, std::move(winner)));
-  };
-  return begin(std::move(j), nullptr);
+  auto work = prepare(target, o, j.system);
+  return call_back<connection>(std::move(work), std::move(j), std::move(done), conclude_connect);
+}
+
+operation resolver::impl::async_explain(std::string_view target, const connect_options& o, explain_callback done) {
+  job j;
+  auto work = prepare_explain(target, o, j.system);
+  return call_back<explanation>(std::move(work), std::move(j), std::move(done), conclude_explain);
+}
+
+operation resolver::impl::async_probe(std::string_view target, const connect_options& o, probe_callback done) {
+  job j;
+  j.sockets = {o.source_address, o.interface, o.hook};
+  auto work = prepare_probe(target, o, j.system);
+  return call_back<probe_report>(std::move(work), std::move(j), std::move(done), conclude_probe);
 }
 
 // A call that failed before it became an operation is reported from the loop like all others.
@@ -246,6 +308,7 @@ bool resolver::impl::claim(id number) {
 }
 
 void resolver::impl::run(job& j) {
+  watch_network();
   auto finish = [this, number = j.number, done = std::move(j.done)](std::unique_ptr<core::operation> work,
                                                                     io::unique_fd winner) noexcept {
     if (claim(number)) done(std::move(work), std::move(winner));

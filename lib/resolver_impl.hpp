@@ -1,13 +1,18 @@
 // What stands behind a resolver: the shared facts, the loop, and the calls under way.
 #pragma once
 
+#include "core/measure_operation.hpp"
 #include "core/settings.hpp"
 #include "io/driver.hpp"
 #include "io/event_loop.hpp"
+#include "io/named_plans.hpp"
+#include "io/network_watch.hpp"
+#include "io/observer.hpp"
 #include "io/run_here.hpp"
 #include "io/shared_cache.hpp"
 #include "io/shared_selection.hpp"
 #include "io/source_addresses.hpp"
+#include "io/state_store.hpp"
 #include "io/system_config.hpp"
 
 #include <lbresolve/resolver.hpp>
@@ -25,13 +30,29 @@ namespace lbresolve {
 /// Kept alive by its resolver, by calls that block in it, and by its own thread: the last one to leave destroys it.
 class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
  public:
-  impl(core::settings s, std::unique_ptr<io::event_loop> loop);
+  /// @param store null: nothing outlives this resolver
+  impl(core::settings s, std::unique_ptr<io::event_loop> loop, std::unique_ptr<io::state_store> store);
 
   result<resolution> resolve(std::string_view target, const resolve_options& o);
   result<connection> connect(std::string_view target, const connect_options& o);
   operation async_resolve(std::string_view target, const resolve_options& o, resolve_callback done);
   operation async_connect(std::string_view target, const connect_options& o, connect_callback done);
+  result<explanation> explain(std::string_view target, const connect_options& o);
+  result<probe_report> probe(std::string_view target, const connect_options& o);
+  operation async_explain(std::string_view target, const connect_options& o, explain_callback done);
+  operation async_probe(std::string_view target, const connect_options& o, probe_callback done);
   bool cancel(operation which) noexcept;
+
+  result<picker> make_picker(std::string_view target, const connect_options& o);
+  result<endpoint> pick(std::string_view target);
+  result<watch_id> watch(std::string_view target, watch_callback told, const connect_options& o);
+  bool unwatch(watch_id which) noexcept;
+
+  void begin_request(const endpoint& at);
+  void report(const endpoint& at, outcome how, core::duration latency);
+  std::vector<endpoint_health_record> health();
+  void forget_health();
+
   int fd() const;
   void process(std::chrono::milliseconds max_wait);
   void clear_cache() { cache_.clear(); }
@@ -59,11 +80,42 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   /// Asks in the background, for the cache.
   void refresh(const std::vector<core::question>& questions,
                const std::shared_ptr<const core::system_settings>& system);
+  result<std::unique_ptr<core::resolve_operation>> prepare_explain(
+      std::string_view target, const connect_options& o, std::shared_ptr<const core::system_settings>& system);
+  result<std::unique_ptr<core::measure_operation>> prepare_probe(std::string_view target, const connect_options& o,
+                                                                 std::shared_ptr<const core::system_settings>& system);
+  core::source_lookup source_lookup_for(const connect_options& o);
+  template <class T, class Work>
+  result<T> block_on(result<std::unique_ptr<Work>> work, job j,
+                     std::function<result<T>(core::operation&, io::unique_fd)> conclude, const char* what);
+  template <class T, class Work>
+  operation call_back(result<std::unique_ptr<Work>> work, job j, std::function<void(result<T>)> done,
+                      std::function<result<T>(core::operation&, io::unique_fd)> conclude);
   operation begin(job j, std::function<void()> on_shut_down);
   operation report(std::function<void()> f);
   bool claim(id number);
   void run(job& j);
   void look_at_probes();
+
+  // resolver_memory.cpp
+  void watch_network();
+  void know_network();
+  void on_new_network(std::uint64_t fingerprint);
+  void restore(const std::vector<core::remembered>& rows);
+  void on_learned(const endpoint& at);
+  std::vector<std::string> take_warnings();
+
+  // resolver_observe.cpp
+  result<io::observer::subject> make_subject(std::string_view target, const connect_options& o);
+  /// @param number is told the operation's, before anything is observed
+  operation observe(io::observer::subject s, std::function<void()> on_shut_down, std::shared_ptr<id> number = nullptr);
+  void stop_observing(id number);
+  using publisher = std::function<void(std::shared_ptr<const io::board_plan>)>;
+  result<bool> begin_picking(std::string_view target, const connect_options& o, std::function<bool()> is_wanted,
+                             publisher publish);
+  std::shared_ptr<const io::board_plan> plan_for(const std::vector<core::candidate>& members,
+                                                 const core::order_settings& ordering);
+
   void use_upstreams(const std::shared_ptr<const core::system_settings>& system);
   bool start_thread();
   void thread_main();
@@ -80,6 +132,13 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   std::atomic<bool> stopping_{false};
   std::atomic<core::time_point> probe_planned_{core::never};  // the loop knows of probes from then on
 
+  std::unique_ptr<io::state_store> store_;
+  std::once_flag network_known_;
+  io::named_plans plans_;  // of pick()
+  std::mutex learned_mutex_;
+  std::vector<endpoint> learned_;  // guarded by learned_mutex_: for the observer, on the loop's thread
+  bool observing_ = false;         // likewise: somebody has ever watched or picked
+
   std::mutex mutex_;                                     // guards the next four
   std::unordered_map<id, std::function<void()>> calls_;  // not yet claimed; what to do at shut-down
   id last_id_ = 0;
@@ -91,6 +150,8 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   std::unique_ptr<io::event_loop> loop_;
   std::shared_ptr<const core::system_settings> applied_;  // of the loop's thread: whose upstreams are in use
   std::unique_ptr<io::driver> driver_;                    // of the loop's thread
+  std::unique_ptr<io::observer> observer_;                // of the loop's thread
+  std::unique_ptr<io::network_watch> network_;            // of the loop's thread; made when it first runs
 };
 
 }  // namespace lbresolve

@@ -30,6 +30,7 @@ struct connect_request {
   race_memory memory;                           ///< of the target; by default nothing is remembered
   source_lookup source_of;                      ///< required
   std::chrono::system_clock::time_point began;  ///< for people
+  std::vector<std::string> notes;               ///< what the story begins with
 };
 
 /// Thread-safety: one thread at a time.

@@ -3,9 +3,8 @@
 //   1. Health: what works, then what is suspect, then what is due back, then what is ejected. Nothing is left out.
 //   2. Priority (SRV, SVCB): a tier is exhausted before the next one starts.
 //   3. No route: last inside its priority (RFC 6724 section 6 rule 1).
-//   4. Weights (SRV): whole records follow one another, drawn by weight (RFC 2782). Families cannot decide before that:
-//   a
-//      host without IPv6 has its share too. Policies that have an order of their own leave weights aside.
+//   4. Weights (SRV): whole records follow one another, drawn by weight (RFC 2782). Families cannot decide before that,
+//      as a host without IPv6 has its share too. Policies that have an order of their own leave weights aside.
 //   5. Families alternate (RFC 8305 section 4). The family of the candidate that RFC 6724 likes best, rule 6 included,
 //      goes first: so IPv6 over IPv4, but not over a tunnel, nor from an address with another label, nor when its best
 //      is known to be clearly farther.
@@ -242,6 +241,39 @@ void drop_duplicates(std::vector<candidate>& candidates) {
     ++end;
   }
   candidates.resize(end);
+}
+
+front_row front_of(std::vector<candidate> candidates, const order_settings& settings, random_source& random) {
+  std::erase_if(candidates, [](const candidate& c) { return !c.skip.empty(); });
+  drop_duplicates(candidates);
+  front_row row;
+  if (candidates.empty()) return row;
+  const candidate first = order(candidates, settings, random).front();
+  const bool leaves_choice =
+      settings.mode != selection_mode::server && settings.policy != policy::hash && settings.policy != policy::in_order;
+  row.weighted = first.weighted && settings.policy != policy::fastest && settings.policy != policy::round_robin;
+  const auto key_of = [&](const candidate& c) {
+    const std::uint64_t key = rank(c, 0, 0, 0, settings.mode).key;
+    return row.weighted ? key >> 14 : key;  // weights are drawn before families
+  };
+  scratch_memory bytes;
+  std::pmr::monotonic_buffer_resource memory(bytes.data(), bytes.size());
+  const auto costs = costs_of(candidates, settings, &memory);
+  for (std::size_t i = 0; i < candidates.size(); ++i) {
+    const candidate& c = candidates[i];
+    const bool in_front = leaves_choice ? key_of(c) == key_of(first) : c.endpoint == first.endpoint;
+    if (!in_front) continue;
+    // The weight is that of a whole record, whose addresses share it.
+    const auto of_record =
+        static_cast<double>(std::count_if(candidates.begin(), candidates.end(), [&](const candidate& o) {
+          return o.weighted && record_of(o) == record_of(c) && key_of(o) == key_of(first);
+        }));
+    const double weight = row.weighted ? static_cast<double>(chance_of(c.weight)) / std::max(of_record, 1.0) : 1;
+    row.contenders.push_back({.known = c.known, .weight = weight});
+    row.costs.push_back(costs[i]);
+    row.members.push_back(c);
+  }
+  return row;
 }
 
 std::vector<candidate> order(std::vector<candidate> candidates, const order_settings& settings, random_source& random) {

@@ -53,6 +53,17 @@ inline constexpr duration family_margin = std::chrono::milliseconds{50};
 /// that goes with it, and no hint where one of them is an address (HE-38, HE-13).
 void drop_duplicates(std::vector<candidate>& candidates);
 
+/// The candidates among which the policy decides who goes first, with the chance and the cost of each.
+struct front_row {
+  std::vector<candidate> members;
+  std::vector<contender> contenders;  ///< by member
+  std::vector<double> costs;          ///< by member, as costs_of() gives them for all candidates together
+  bool weighted = false;              ///< the contenders' weights are the operator's
+};
+
+/// Who goes first, and who else could: one of them for policies that leave no choice.
+front_row front_of(std::vector<candidate> candidates, const order_settings& settings, random_source& random);
+
 /// Puts candidates in the order in which to try them. Each endpoint comes out once.
 std::vector<candidate> order(std::vector<candidate> candidates, const order_settings& settings, random_source& random);
 

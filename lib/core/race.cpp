@@ -9,8 +9,7 @@
 //     since that start (RFC 8305 section 5). A failure is not used up when there is nothing to start: what arrives
 //     next starts at once;
 //   - of a lower tier, while another host of a higher one is still looked up: not before that lookup has had the time
-//   of
-//     an attempt, a Connection Attempt Delay from the first usable answer;
+//     of an attempt, a Connection Attempt Delay from the first usable answer;
 //   - with the most attempts open that may be: not before the oldest has had its time; it is closed to make room.
 //
 // A companion is an endpoint that failed a while ago and that nobody has looked at since. It is tried beside the first

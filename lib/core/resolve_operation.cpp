@@ -1,5 +1,6 @@
 #include "core/resolve_operation.hpp"
 
+#include "core/explain.hpp"
 #include "core/lookup_story.hpp"
 
 #include <algorithm>
@@ -76,8 +77,8 @@ operation_action resolve_operation::finish(time_point now, random_source& random
                                    ? "not every host of the service was found in time: not waited for"
                                    : "the other address family did not answer: not waited for");
   if (std::all_of(found_.begin(), found_.end(), [](const candidate& c) { return c.endpoint.port != 0; }))
-    request_.memory.peek(found_, now);
-  for (const candidate& c : order(std::move(found_), request_.ordering, random)) ordered_.push_back(c.endpoint);
+    panic_ = request_.memory.peek(found_, now);
+  for (const candidate& c : order(found_, request_.ordering, random)) ordered_.push_back(c.endpoint);
   return {.is = operation_action::kind::done};
 }
 
@@ -127,6 +128,17 @@ error resolve_operation::failure() const {
   }
   const error e = lookup_.failure();
   return error(e.code(), e.message(), story_);
+}
+
+result<explanation> resolve_operation::explained(random_source& random) {
+  if (ordered_.empty()) return failure();
+  return explanation{.target = request_.lookup.what.text,
+                     .mode = request_.ordering.mode,
+                     .policy = request_.ordering.policy,
+                     .behaviour = request_.memory.behaviour(),
+                     .panic = panic_,
+                     .candidates = explain(found_, request_.ordering, random),
+                     .story = story_};
 }
 
 result<resolution> resolve_operation::outcome() {

@@ -7,6 +7,7 @@
 #include "core/service_lookup.hpp"
 
 #include <lbresolve/error.hpp>
+#include <lbresolve/explanation.hpp>
 #include <lbresolve/resolver.hpp>
 #include <lbresolve/trace.hpp>
 
@@ -55,6 +56,12 @@ class resolve_operation final : public operation {
 
   /// What was found, or why nothing was. Call once, when done.
   result<resolution> outcome();
+  /// The same with the reasons. Call once, when done.
+  result<explanation> explained(random_source& random);
+  /// Everything found, with what is known of it, in no order; once done.
+  const std::vector<candidate>& candidates() const noexcept { return found_; }
+  /// When the first of the answers stops being true; never: none will.
+  time_point expires() const noexcept { return lookup_.expires(); }
 
  private:
   time_point next_event() const;
@@ -74,6 +81,7 @@ class resolve_operation final : public operation {
   bool cancelled_ = false;
   bool timed_out_ = false;
   bool used_stale_ = false;
+  bool panic_ = false;
   std::vector<endpoint> ordered_;
   std::shared_ptr<trace> story_;
 };

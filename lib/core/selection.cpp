@@ -87,8 +87,11 @@ bool selection::look_up(std::string_view text, std::span<const endpoint> set, st
   view(&t, set, known, now);
   for (std::size_t i = 0; i < set.size(); ++i) {
     endpoint_record& r = table_.at(set[i], now);
+    // An address of many stays one of many while somebody also connects to it by itself.
+    const bool in_use = r.last_used != time_point::min() && now - r.last_used < rules_.probes.in_use;
+    const auto siblings = static_cast<std::uint32_t>(set.size());
+    r.siblings = in_use ? std::max(r.siblings, siblings) : siblings;
     r.last_used = now;
-    r.siblings = static_cast<std::uint32_t>(set.size());
     r.demoted = known[i].demoted;
     probes_.plan(r, known[i], false, now, random);
   }
@@ -205,6 +208,11 @@ void selection::report(const endpoint& at, outcome how, duration latency, time_p
   }
   mark_changed(r);
   probes_.plan(r, r.health.view(now, rules_.health), true, now, random);
+}
+
+std::uint32_t selection::in_flight(const endpoint& at) const noexcept {
+  const endpoint_record* const r = table_.find(at);
+  return r == nullptr ? 0 : r->health.in_flight();
 }
 
 bool selection::use_network(std::uint64_t fingerprint, time_point) {

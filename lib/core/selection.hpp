@@ -66,6 +66,9 @@ class selection final : public selection_store {
   /// It has ended, or the program has found something out in another way. @param latency zero: not told
   void report(const endpoint& at, outcome how, duration latency, time_point now, random_source& random);
 
+  /// What goes on there.
+  std::uint32_t in_flight(const endpoint& at) const noexcept;
+
   /// Another network: what was learned on the old one does not count here. True where it is another.
   bool use_network(std::uint64_t fingerprint, time_point now);
 

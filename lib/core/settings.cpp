@@ -153,6 +153,14 @@ order_settings ordering_for(const settings& s) {
           .balance = {.band = s.chosen.selection.band}};
 }
 
+order_settings ordering_for(const settings& s, const connect_options& o) {
+  order_settings out = ordering_for(s);
+  out.policy = o.policy.value_or(out.policy);
+  out.mode = o.mode.value_or(out.mode);
+  out.hash_key = std::hash<std::string>()(o.hash_key);
+  return out;
+}
+
 selection_rules selection_rules_for(const settings& s) {
   selection_rules r;
   r.probes.enabled = s.chosen.selection.probing;

@@ -42,6 +42,8 @@ race_settings racing_for(const settings& s, const connect_options& o, bool has_i
 /// Whether and how one call may use answers past their time.
 std::optional<stale_rules> stale_for(const settings& s, bool use_cache, bool use_stale);
 order_settings ordering_for(const settings& s);
+/// As a connect with these settings orders.
+order_settings ordering_for(const settings& s, const connect_options& o);
 
 /// The memory of choices: its constants, and one race's or lookup's view of it.
 selection_rules selection_rules_for(const settings& s);

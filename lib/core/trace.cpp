@@ -1,6 +1,8 @@
+#include <lbresolve/explanation.hpp>
 #include <lbresolve/health.hpp>
 #include <lbresolve/selection.hpp>
 #include <lbresolve/trace.hpp>
+#include <lbresolve/watch.hpp>
 
 namespace lbresolve {
 
@@ -106,6 +108,41 @@ const char* to_string(endpoint_state s) noexcept {
       return "half open";
     case endpoint_state::ejected:
       return "ejected";
+  }
+  return "?";
+}
+
+const char* to_string(policy p) noexcept {
+  switch (p) {
+    case policy::balanced:
+      return "balanced";
+    case policy::fastest:
+      return "fastest";
+    case policy::round_robin:
+      return "round_robin";
+    case policy::random:
+      return "random";
+    case policy::hash:
+      return "hash";
+    case policy::in_order:
+      return "in_order";
+  }
+  return "?";
+}
+
+const char* to_string(member_change::kind k) noexcept {
+  using enum member_change::kind;
+  switch (k) {
+    case added:
+      return "added";
+    case withdrawn:
+      return "withdrawn";
+    case suspect:
+      return "suspect";
+    case ejected:
+      return "ejected";
+    case back:
+      return "back";
   }
   return "?";
 }

@@ -4,10 +4,14 @@
 #include "core/selection.hpp"
 #include "core/selection_store.hpp"
 
+#include <atomic>
+#include <functional>
+#include <memory>
 #include <mutex>
 #include <optional>
 #include <span>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -38,11 +42,11 @@ class shared_selection final : public core::selection_store {
     return with([&](auto& m) { return m.peek(target, set, known, now); });
   }
   void on_started(const endpoint& at, core::time_point now) override {
-    with([&](auto& m) { m.on_started(at, now); });
+    change(at, [&](auto& m) { m.on_started(at, now); });
   }
   void on_attempt(std::string_view target, const core::attempt_fact& fact, core::time_point now,
                   core::random_source& random) override {
-    with([&](auto& m) { m.on_attempt(target, fact, now, random); });
+    change(fact.at, [&](auto& m) { m.on_attempt(target, fact, now, random); });
   }
   void on_race_end(std::string_view target, const core::race_facts& facts, core::time_point now) override {
     with([&](auto& m) { m.on_race_end(target, facts, now); });
@@ -63,12 +67,56 @@ class shared_selection final : public core::selection_store {
     return with([&](auto& m) { return m.next_probe_at(now); });
   }
   void on_probe(const core::attempt_fact& fact, core::time_point now, core::random_source& random) override {
-    with([&](auto& m) { m.on_probe(fact, now, random); });
+    change(fact.at, [&](auto& m) { m.on_probe(fact, now, random); });
+  }
+  void begin(const endpoint& at, core::time_point now) {
+    change(at, [&](auto& m) { m.begin(at, now); });
+  }
+  void report(const endpoint& at, outcome how, core::duration latency, core::time_point now,
+              core::random_source& random) {
+    change(at, [&](auto& m) { m.report(at, how, latency, now, random); });
   }
 
+  /// What goes on at `at`, kept up to date as long as somebody else holds it too.
+  std::shared_ptr<const std::atomic<std::uint32_t>> in_flight(const endpoint& at) {
+    const std::lock_guard lock(mutex_);
+    auto& count = counts_[at];
+    if (!count) count = std::make_shared<std::atomic<std::uint32_t>>(memory_.in_flight(at));
+    if (counts_.size() > 2 * counts_at_last_look_ + 64) drop_unused_counts();
+    return count;
+  }
+
+  /// Called with each endpoint of which something has been learned, on the thread that did, outside of the lock. Set
+  /// once, before anything is learned.
+  void set_listener(std::function<void(const endpoint&)> f) { listener_ = std::move(f); }
+  /// Whether it is called at all.
+  void listen(bool on) noexcept { listening_.store(on, std::memory_order_relaxed); }
+
  private:
+  template <class F>
+  void change(const endpoint& at, F&& f) {
+    {
+      const std::lock_guard lock(mutex_);
+      std::forward<F>(f)(memory_);
+      if (!counts_.empty()) {
+        if (const auto count = counts_.find(at); count != counts_.end())
+          count->second->store(memory_.in_flight(at), std::memory_order_relaxed);
+      }
+    }
+    if (listening_.load(std::memory_order_relaxed)) listener_(at);
+  }
+
+  void drop_unused_counts() {
+    std::erase_if(counts_, [](const auto& c) { return c.second.use_count() == 1; });
+    counts_at_last_look_ = counts_.size();
+  }
+
   std::mutex mutex_;
   core::selection memory_;
+  std::unordered_map<endpoint, std::shared_ptr<std::atomic<std::uint32_t>>> counts_;
+  std::size_t counts_at_last_look_ = 0;
+  std::atomic<bool> listening_{false};
+  std::function<void(const endpoint&)> listener_;
 };
 
 }  // namespace lbresolve::io

@@ -61,12 +61,12 @@ class state_session {
   bool step(const statement& s);
   /// Tells whether there is no table yet; a schema that is not ours is damage.
   bool has_no_schema();
-  bool is_late(std::chrono::steady_clock::duration allowed) const noexcept;
   static int on_busy(void* self, int times);
   static int on_progress(void* self);
 
   const std::atomic<bool>& hurry_;
   const std::chrono::steady_clock::time_point began_ = std::chrono::steady_clock::now();
+  std::chrono::steady_clock::time_point statement_began_ = began_;
   int code_ = SQLITE_OK;
   int errno_ = 0;
   std::string reason_;  // where SQLite has no words for it

@@ -11,6 +11,11 @@
 
 namespace lbresolve::io {
 
+core::random_source& thread_random() {
+  thread_local system_random random;
+  return random;
+}
+
 void random_bytes(std::span<std::uint8_t> out) noexcept {
   if (out.size() <= static_cast<std::size_t>(std::numeric_limits<int>::max()) &&
       ::RAND_bytes(out.data(), static_cast<int>(out.size())) == 1) {

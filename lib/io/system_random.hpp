@@ -28,6 +28,9 @@ class system_random final : public core::random_source {
   pool* pool_ = nullptr;  // null where no page that is wiped on fork can be had
 };
 
+/// This thread's own.
+core::random_source& thread_random();
+
 /// Fills `out` from the CSPRNG, unbuffered. Does not fail: falls back on getrandom(2).
 void random_bytes(std::span<std::uint8_t> out) noexcept;
 

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the seeds of fuzz_message into corpus/: one file for each thing a message, name, binding or address can be.
+"""Writes the seeds into corpus/: one file for each thing a message, name, binding or address can be, for fuzz_message;
+state files for fuzz_state_store.
 
     python3 tests/fuzz/make_corpus.py
 
@@ -7,7 +8,10 @@ The files are committed; run it again after adding a seed. Nothing random, nothi
 """
 
 import pathlib
+import re
+import sqlite3
 import struct
+import tempfile
 
 A, NS, CNAME, SOA, TXT, AAAA, SRV, DNAME, OPT, SVCB, HTTPS = 1, 2, 5, 6, 16, 28, 33, 39, 41, 64, 65
 IN = 1
@@ -163,12 +167,42 @@ def values():
     yield "subnet", b"2001:db8::/56"
 
 
+def state_file(*statements):
+    """A state file of small pages, after the octet that says "no journal"."""
+    source = pathlib.Path(__file__).parents[2] / "lib/io/state_session.cpp"
+    sql = {found[1]: "".join(re.findall(r'"([^"]*)"', found[2]))
+           for found in re.finditer(r'constexpr const char\* (\w+_sql) =\s*((?:"[^"]*"\s*)+);', source.read_text())}
+    now = 1_750_000_000_000_000
+    with tempfile.TemporaryDirectory() as folder:
+        path = pathlib.Path(folder) / "state"
+        database = sqlite3.connect(path)
+        database.execute("PRAGMA page_size = 512")
+        database.executescript(";".join([sql["table_sql"], sql["index_sql"], sql["header_sql"]]))
+        for n in range(4):
+            database.execute("INSERT INTO health VALUES (7, ?, 443, ?, 5000, 100, 0, 3, ?, 0, 0, ?)",
+                             (bytes([192, 0, 2, n]), now - n, n, now + 1 if n else None))
+        for statement in statements:
+            database.execute(statement)
+        database.commit()
+        database.close()
+        return b"\0" + path.read_bytes()
+
+
+def states():
+    yield "state-rows", state_file()
+    yield "state-empty", state_file("DELETE FROM health")
+    yield "state-types", state_file("UPDATE health SET srtt = 'x', rttvar = 1.5 WHERE failures = 1")
+    yield "state-ranges", state_file("UPDATE health SET port = 70000, seen = 9223372036854775807 WHERE failures = 1")
+    yield "state-trigger", state_file("CREATE TRIGGER t AFTER INSERT ON health BEGIN DELETE FROM health; END")
+    yield "state-newer", state_file("PRAGMA user_version = 2")
+
+
 def main():
     folder = pathlib.Path(__file__).with_name("corpus")
     folder.mkdir(exist_ok=True)
     for old in folder.iterdir():
         old.unlink()
-    for label, content in [*messages(), *names(), *values()]:
+    for label, content in [*messages(), *names(), *values(), *states()]:
         (folder / label).write_bytes(content)
 
 

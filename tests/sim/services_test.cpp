@@ -275,5 +275,19 @@ TEST_CASE("SEL-06: a service from the cache asks nothing") {
   CHECK(w.queries.size() == before);
 }
 
+TEST_CASE("SEL-06, SEL-02: mode client does not keep a host that the records name no longer") {
+  simulated_world w;
+  w.chosen.selection.mode = selection_mode::client;
+  bool withdrawn = false;
+  const zone both = service_zone({srv(1, 0, 80, "h1.test"), srv(2, 0, 80, "h2.test")}, 2);
+  const zone second = service_zone({srv(2, 0, 80, "h2.test")}, 2);
+  w.server(0, [&](const sent_query& q) { return withdrawn ? second(q) : both(q); });
+  w.endpoint_is("192.0.2.1:80", connects(1ms)).endpoint_is("192.0.2.2:80", connects(1ms));
+  CHECK(short_name(w.connected(service).peer) == "4.1");
+  withdrawn = true;
+  w.pass(61s);
+  CHECK(short_name(w.connected(service).peer) == "4.2");
+}
+
 }  // namespace
 }  // namespace lbresolve::test

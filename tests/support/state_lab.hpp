@@ -79,14 +79,14 @@ inline std::unique_ptr<state_store> open_store(const std::string& path, state_st
 /// Puts, and waits until it is in the file.
 inline bool keep(state_store& store, const std::vector<remembered>& rows) {
   store.put(rows);
-  return store.flush(std::chrono::seconds{10});
+  return store.flush(std::chrono::minutes{1});
 }
 
 /// What a fresh store finds; with `warnings`, also what it has to say.
 inline std::vector<remembered> load_fresh(const std::string& path, std::vector<std::string>* warnings = nullptr,
                                           std::uint64_t network = 7) {
   state_store::timing patient;
-  patient.load_patience = std::chrono::seconds{10};
+  patient.load_patience = std::chrono::minutes{1};
   const auto store = open_store(path, patient);
   auto rows = store->load(network, wall::now());
   if (warnings != nullptr) *warnings = store->take_warnings();

@@ -89,6 +89,9 @@ struct selection_options {
   /// Connect in the background to addresses that are suspect, due back, or not measured for a while: of names used in
   /// the last minute that have several, at most 1 % of connects + 1 a second.
   bool probing = true;
+  /// A file in which what was learned outlives this process, shared with other processes: SQLite, made where missing.
+  /// Empty: none. Whatever is wrong with it means that nothing is remembered, and a note in the next trace.
+  std::string state_file;
 };
 
 /// Runs once for each attempt, after the socket is made and before it connects, on the thread that races: set socket

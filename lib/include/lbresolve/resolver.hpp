@@ -4,8 +4,12 @@
 #include <lbresolve/connection.hpp>
 #include <lbresolve/endpoint.hpp>
 #include <lbresolve/error.hpp>
+#include <lbresolve/explanation.hpp>
+#include <lbresolve/health.hpp>
 #include <lbresolve/options.hpp>
+#include <lbresolve/picker.hpp>
 #include <lbresolve/trace.hpp>
+#include <lbresolve/watch.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -35,6 +39,8 @@ struct operation {
 
 using resolve_callback = std::function<void(result<resolution>)>;
 using connect_callback = std::function<void(result<connection>)>;
+using explain_callback = std::function<void(result<explanation>)>;
+using probe_callback = std::function<void(result<probe_report>)>;
 
 /// A stub resolver with a cache and a connector. Make one and share it; making it starts nothing.
 ///
@@ -66,6 +72,41 @@ class resolver {
   /// The callback forms. A malformed target is reported through the callback as everything else is.
   operation async_resolve(std::string_view target, const resolve_options& settings, resolve_callback done);
   operation async_connect(std::string_view target, const connect_options& settings, connect_callback done);
+
+  // ---- Choosing, for programs that have connections of their own
+
+  /// Picks among the members of a target, in nanoseconds: see picker. Blocks until the target has been looked up; uses
+  /// its cached answers. `settings` as for connect, of which those that race do not matter.
+  result<picker> make_picker(std::string_view target, const connect_options& settings = {});
+
+  /// The same for one pick, by name: a target picked lately is not looked up again. Slower than a picker.
+  result<endpoint> pick(std::string_view target);
+
+  /// A request begins at `at`, or ends there: what goes on counts as load, failures and latency count in every later
+  /// choice. report() without a begin() is a plain opinion; three failures in a row eject.
+  void begin(const endpoint& at);
+  void report(const endpoint& at, outcome how, std::optional<std::chrono::nanoseconds> latency = std::nullopt);
+
+  /// Tells when members of a target come, go, fail and recover, until unwatch(). A malformed target gives an error; one
+  /// that cannot be looked up now is tried again until it can.
+  result<watch_id> watch(std::string_view target, watch_callback told, const connect_options& settings = {});
+  /// True: no call of its callback begins after this. (One that runs on another thread may still be running.)
+  bool unwatch(watch_id which) noexcept;
+
+  // ---- Looking inside
+
+  /// What connect would do now, and why. Opens no socket, but for asking DNS.
+  result<explanation> explain(std::string_view target, const connect_options& settings = {});
+  operation async_explain(std::string_view target, const connect_options& settings, explain_callback done);
+
+  /// Connects to every address of a target now, and remembers how it went.
+  result<probe_report> probe(std::string_view target, const connect_options& settings = {});
+  operation async_probe(std::string_view target, const connect_options& settings, probe_callback done);
+
+  /// Everything that is known of endpoints, on the present network.
+  std::vector<endpoint_health_record> health();
+  /// Forgets it, in `selection.state_file` too.
+  void forget_health();
 
   /// Stops an operation. True: its callback will not run. False: it has run, is running, or never was.
   bool cancel(operation which) noexcept;

@@ -1,0 +1,53 @@
+#include <lbresolve/picker.hpp>
+
+#include "io/pick_board.hpp"
+
+#include <utility>
+
+namespace lbresolve {
+namespace {
+
+/// splitmix64 (Steele, Lea and Flood 2014), seeded by the system: quick, and good enough where nobody gains by
+/// guessing.
+class quick_random final : public core::random_source {
+ public:
+  explicit quick_random(std::uint64_t& state) : state_(state) {}
+  std::uint64_t next() override {
+    std::uint64_t z = (state_ += 0x9E3779B97F4A7C15U);
+    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9U;
+    z = (z ^ (z >> 27)) * 0x94D049BB133111EBU;
+    return z ^ (z >> 31);
+  }
+
+ private:
+  std::uint64_t& state_;
+};
+
+}  // namespace
+
+picker::picker(std::shared_ptr<io::pick_board> board, std::uint64_t seed) : board_(std::move(board)), state_(seed) {}
+picker::~picker() = default;
+
+// A copy draws other numbers: two threads with one sequence would pick in step.
+picker::picker(const picker& other)
+    : board_(other.board_), plan_(other.plan_), version_(other.version_), state_(~other.state_ * 0xD1342543DE82EF95U) {}
+
+picker& picker::operator=(const picker& other) {
+  if (this != &other) *this = picker(other);
+  return *this;
+}
+
+std::optional<endpoint> picker::pick() noexcept {
+  board_->note_use();
+  const std::uint64_t version = board_->version();
+  if (version != version_) {
+    plan_ = board_->plan();
+    version_ = version;
+  }
+  if (!plan_) return std::nullopt;
+  quick_random random(state_);
+  const std::uint64_t turn = plan_->policy == policy::round_robin ? state_++ : 0;
+  return io::pick_from(*plan_, random, turn);
+}
+
+}  // namespace lbresolve

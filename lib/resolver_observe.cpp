@@ -1,0 +1,163 @@
+// Pickers and watches: targets that are kept an eye on, on the loop's thread.
+#include "resolver_impl.hpp"
+
+#include "core/member_changes.hpp"
+#include "core/target.hpp"
+#include "io/clock.hpp"
+#include "io/pick_board.hpp"
+#include "io/system_random.hpp"
+#include "mailbox.hpp"
+
+#include <algorithm>
+#include <utility>
+
+namespace lbresolve {
+
+namespace {
+
+error cancelled(const char* what) {
+  return error(make_error_code(errc::cancelled), std::string("the resolver was destroyed during the ") + what);
+}
+
+}  // namespace
+
+result<io::observer::subject> resolver::impl::make_subject(std::string_view target, const connect_options& o) {
+  LBRESOLVE_TRY(what, core::parse_target(target, true));
+  BOOST_OUTCOME_TRYV(core::check(o));
+  know_network();
+  io::observer::subject s;
+  s.memory = core::memory_for(settings_, memory_, what, o.mode.value_or(settings_.chosen.selection.mode));
+  s.look_up = [this, text = std::string(target), o](bool use_cache) {
+    connect_options settings = o;
+    settings.use_cache = use_cache && o.use_cache;
+    std::shared_ptr<const core::system_settings> system;
+    auto work = std::move(prepare_explain(text, settings, system).assume_value());  // checked above
+    use_upstreams(system);
+    return work;
+  };
+  s.is_wanted = [] { return true; };
+  s.on_update = [](const auto&) {};
+  s.on_failure = [](const auto&) {};
+  return s;
+}
+
+operation resolver::impl::observe(io::observer::subject s, std::function<void()> on_shut_down,
+                                  std::shared_ptr<id> told_number) {
+  id number = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (stopping_ || !start_thread()) return {};
+    number = ++last_id_;
+    calls_.emplace(number, std::move(on_shut_down));
+  }
+  {
+    const std::lock_guard lock(learned_mutex_);
+    observing_ = true;
+  }
+  memory_.listen(true);
+  if (told_number) *told_number = number;
+  loop_->post([this, number, shared = std::make_shared<io::observer::subject>(std::move(s))] {
+    watch_network();
+    observer_->add(number, std::move(*shared));
+  });
+  return {number};
+}
+
+void resolver::impl::stop_observing(id number) {
+  claim(number);
+  loop_->post([this, number] { observer_->remove(number); });
+}
+
+// ---- Pickers ------------------------------------------------------------------------------------------------------
+
+std::shared_ptr<const io::board_plan> resolver::impl::plan_for(const std::vector<core::candidate>& members,
+                                                               const core::order_settings& ordering) {
+  core::front_row row = core::front_of(members, ordering, io::thread_random());
+  if (row.members.empty()) return nullptr;
+  core::balance_rules rules = ordering.balance;
+  if (ordering.policy == policy::fastest) rules.band = 0;
+  const bool by_weight = row.weighted || ordering.policy == policy::random;
+  auto plan = std::make_shared<io::board_plan>();
+  plan->policy = ordering.policy;
+  plan->plan = core::pick_plan(row.contenders, row.costs, by_weight, rules);
+  for (const core::candidate& c : row.members) {
+    plan->members.push_back(c.endpoint);
+    plan->busy.push_back(memory_.in_flight(c.endpoint));
+  }
+  return plan;
+}
+
+/// Observes a target and waits until its first plan has been published; each later one is published too, null once it
+/// has lapsed.
+result<bool> resolver::impl::begin_picking(std::string_view target, const connect_options& o,
+                                           std::function<bool()> is_wanted, publisher publish) {
+  if (on_loop_thread())
+    return error(make_error_code(errc::unsupported), "a picker made inside a callback would wait for itself");
+  LBRESOLVE_TRY(subject, make_subject(target, o));
+  auto box = std::make_shared<mailbox<bool>>();
+  subject.is_wanted = std::move(is_wanted);
+  subject.on_update = [this, box, publish = std::move(publish), ordering = core::ordering_for(settings_, o),
+                       text = std::string(target)](const auto& members) {
+    auto plan = plan_for(members, ordering);
+    const bool can_pick = plan != nullptr;
+    publish(std::move(plan));
+    if (can_pick)
+      box->put(true);
+    else
+      box->put(error(make_error_code(errc::no_addresses), text + " has no address to pick"));
+  };
+  subject.on_failure = [box](const error& e) { box->put(e); };
+  const operation begun = observe(std::move(subject), [box] { box->put(cancelled("lookup")); });
+  if (!begun) return error(make_error_code(errc::local_resources), "the resolver's thread could not be started");
+  while (settings_.chosen.loop == loop::caller && !box->has_mail()) run_loop_once(std::chrono::milliseconds{50});
+  auto first = box->take();
+  claim(begun.id);
+  if (!first) stop_observing(begun.id);
+  return first;
+}
+
+result<picker> resolver::impl::make_picker(std::string_view target, const connect_options& o) {
+  auto board = std::make_shared<io::pick_board>();
+  BOOST_OUTCOME_TRYV(begin_picking(
+      target, o, [board] { return board->take_use(); },
+      [board](std::shared_ptr<const io::board_plan> p) { board->publish(std::move(p)); }));
+  return picker(std::move(board), io::thread_random().next());
+}
+
+result<endpoint> resolver::impl::pick(std::string_view target) {
+  if (const auto picked = plans_.pick(target, io::thread_random())) return *picked;
+  const std::string name(target);
+  BOOST_OUTCOME_TRYV(begin_picking(
+      target, {}, [this, name] { return plans_.take_use(name); },
+      [this, name](std::shared_ptr<const io::board_plan> p) { plans_.publish(name, std::move(p)); }));
+  if (const auto picked = plans_.pick(target, io::thread_random())) return *picked;
+  return error(make_error_code(errc::no_addresses), name + " has no address to pick");
+}
+
+// ---- Watches ------------------------------------------------------------------------------------------------------
+
+result<watch_id> resolver::impl::watch(std::string_view target, watch_callback told, const connect_options& o) {
+  LBRESOLVE_TRY(subject, make_subject(target, o));
+  auto number = std::make_shared<id>(0);
+  subject.on_update = [this, number, told = std::move(told),
+                       seen = std::vector<core::seen_member_state>{}](const auto& members) mutable {
+    for (const member_change& change : core::changes_since(seen, members)) {
+      {
+        const std::lock_guard lock(mutex_);
+        if (!calls_.contains(*number)) return;
+      }
+      told(change);
+    }
+  };
+  const operation begun = observe(std::move(subject), nullptr, number);
+  if (!begun) return error(make_error_code(errc::local_resources), "the resolver's thread could not be started");
+  return watch_id{begun.id};
+}
+
+bool resolver::impl::unwatch(watch_id which) noexcept {
+  if (!claim(which.id)) return false;
+  loop_->post([this, which] { observer_->remove(which.id); });
+  return true;
+}
+
+}  // namespace lbresolve
