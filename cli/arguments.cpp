@@ -21,10 +21,10 @@ namespace {
 /// CLI11, and @server may stand anywhere.
 struct raw_arguments {
   bool help = false, version = false, v4 = false, v6 = false;
-  bool no_cache = false, no_search = false, no_probes = false, https = false, no_https = false, trace = false;
-  bool watch = false, clear = false, no_state = false;
-  std::string timeout, attempt_delay, policy, mode, interval, count, parallel, source, interface, subnet, resolv_conf,
-      hosts, format, color, state, key;
+  bool no_cache = false, no_search = false, no_probes = false, stale = false, https = false, no_https = false;
+  bool trace = false, watch = false, clear = false, no_state = false;
+  std::string timeout, attempt_delay, policy, mode, interval, count, parallel, source, interface, subnet, nat64,
+      resolv_conf, hosts, format, color, state, key;
   /// With the number of words before it, for its place among the @servers.
   std::vector<std::pair<std::size_t, std::string>> servers;
 };
@@ -38,6 +38,7 @@ void declare(CLI::App& app, raw_arguments& raw) {
   app.add_flag("-6", raw.v6);
   app.add_flag("--no-cache", raw.no_cache);
   app.add_flag("--no-search", raw.no_search);
+  app.add_flag("--stale", raw.stale);
   app.add_flag("--no-probes", raw.no_probes);
   app.add_flag("--https", raw.https);
   app.add_flag("--no-https", raw.no_https);
@@ -45,7 +46,7 @@ void declare(CLI::App& app, raw_arguments& raw) {
   app.add_flag("--watch", raw.watch);
   app.add_flag("--clear", raw.clear);
   app.add_flag("--no-state", raw.no_state);
-  const std::array<std::pair<const char*, std::string*>, 16> values{{{"--timeout", &raw.timeout},
+  const std::array<std::pair<const char*, std::string*>, 17> values{{{"--timeout", &raw.timeout},
                                                                      {"--attempt-delay", &raw.attempt_delay},
                                                                      {"--policy", &raw.policy},
                                                                      {"--mode", &raw.mode},
@@ -55,6 +56,7 @@ void declare(CLI::App& app, raw_arguments& raw) {
                                                                      {"--source", &raw.source},
                                                                      {"--interface", &raw.interface},
                                                                      {"--subnet", &raw.subnet},
+                                                                     {"--nat64", &raw.nat64},
                                                                      {"--resolv-conf", &raw.resolv_conf},
                                                                      {"--hosts", &raw.hosts},
                                                                      {"--state", &raw.state},
@@ -160,6 +162,7 @@ void read_values(reader& in, const raw_arguments& raw, arguments& out) {
     if (if_nametoindex(s.c_str()) == 0) in.complain(fmt::format("--interface \"{}\" is not one of this host", s));
   });
   in.text("--subnet", raw.subnet, [&](const std::string& s) { out.subnet = s; });
+  in.text("--nat64", raw.nat64, [&](const std::string& s) { out.nat64 = s; });
   in.text("--resolv-conf", raw.resolv_conf, [&](const std::string& s) { out.resolv_conf = s; });
   in.text("--key", raw.key, [&](const std::string& s) { out.key = s; });
   out.state = default_state_path();
@@ -169,11 +172,13 @@ void read_values(reader& in, const raw_arguments& raw, arguments& out) {
   out.watch = raw.watch;
   out.clear = raw.clear;
   if (in.given("--hosts")) out.hosts = raw.hosts;  // empty: none is read
+  if (raw.stale && raw.no_cache) in.complain("--stale and --no-cache exclude each other");
   if (raw.v4 && raw.v6) in.complain("-4 and -6 exclude each other");
   if (raw.v4) out.families = families::ipv4_only;
   if (raw.v6) out.families = families::ipv6_only;
   out.no_cache = raw.no_cache;
   out.no_search = raw.no_search;
+  out.stale = raw.stale;
   out.no_probes = raw.no_probes;
   if (raw.https && raw.no_https) in.complain("--https and --no-https exclude each other");
   if (raw.https || raw.no_https) out.https = raw.https;
@@ -341,6 +346,8 @@ options arguments::resolver_options() const {
     o.query.timeout = timeout.value_or(resolve_options{}.timeout) + std::chrono::seconds(1);
   }
   o.query.client_subnet = subnet;
+  if (stale) o.cache.stale_window = std::chrono::hours(1);
+  o.nat64_prefix = nat64;
   if (resolv_conf) o.resolv_conf = *resolv_conf;
   if (hosts) o.hosts = *hosts;
   return o;

@@ -34,6 +34,7 @@ struct arguments {
   std::optional<std::chrono::milliseconds> interval;  ///< between the starts of --count
   bool no_cache = false;
   bool no_search = false;
+  bool stale = false;
   bool no_probes = false;
   std::optional<bool> https;  ///< --https, --no-https
   bool trace = false;
@@ -44,6 +45,7 @@ struct arguments {
   std::optional<address> source;
   std::string interface;
   std::optional<std::string> subnet;
+  std::optional<std::string> nat64;
   std::optional<std::string> resolv_conf;
   std::optional<std::string> hosts;
   output_format format = output_format::table;

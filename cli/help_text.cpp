@@ -22,8 +22,11 @@ How to look up:
   --timeout TIME             for all of it: 500ms, 1.5s, or seconds (resolve 5 s, connect 15 s)
   --policy in_order|random   equal addresses as the DNS answer has them, or shuffled (random)
   --no-cache                 ask again for every one of --count
+  --stale                    with --count: use answers up to an hour past their TTL where
+                             no server answers (RFC 8767)
   --no-search                do not apply the search list of resolv.conf
   --subnet PREFIX            send EDNS Client Subnet, as 198.51.100.0/24; 0.0.0.0/0: no subnet
+  --nat64 PREFIX             this network's NAT64, as 64:ff9b::/96: without IPv4, use it
 
 How to connect:
   --attempt-delay TIME       between attempts: 100ms, 1s, or milliseconds (250 ms)

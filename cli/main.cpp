@@ -40,8 +40,8 @@ void occupy_standard_streams() {
 
 /// The library names its own options; here they have the names of the flags.
 std::string in_flags(std::string sentence) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 2> names{
-      {{"query.client_subnet", "--subnet"}, {"racing.attempt_delay", "--attempt-delay"}}};
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 3> names{
+      {{"query.client_subnet", "--subnet"}, {"nat64_prefix", "--nat64"}, {"racing.attempt_delay", "--attempt-delay"}}};
   for (const auto& [option, flag] : names) {
     if (sentence.starts_with(option)) return sentence.replace(0, option.size(), flag);
   }

@@ -29,6 +29,8 @@ std::string origin(const query_record& q, detail how) {
       return "from the hosts file";
     case special:
       return "known without asking";
+    case stale:
+      return "from the cache, past its time";
   }
   return {};
 }

@@ -73,6 +73,7 @@ result<std::unique_ptr<core::resolve_operation>> resolver::impl::prepare(
                           .use_cache = o.use_cache,
                           .deadline = now + o.timeout,
                           .sibling_wait = o.sibling_wait,
+                          .stale = core::stale_for(settings_, o.use_cache, o.use_stale),
                           .source_of = [this](const address& to) { return sources_.source_of(to, io::now()); },
                           .began = std::chrono::system_clock::now()};
   return std::make_unique<core::resolve_operation>(std::move(r), system, now);
@@ -91,6 +92,7 @@ result<std::unique_ptr<core::connect_operation>> resolver::impl::prepare(
                                                      system->dns, has_ipv6),
                           .racing = core::racing_for(settings_, o, has_ipv6, now),
                           .use_cache = o.use_cache,
+                          .use_stale = core::stale_for(settings_, o.use_cache, o.use_stale).has_value(),
                           .source_address = o.source_address,
                           .memory = std::move(memory),
                           .began = std::chrono::system_clock::now()};
@@ -151,6 +153,7 @@ result<T> resolver::impl::block_on(result<std::unique_ptr<Work>> work, job j,
   if (!work) return std::move(work).error();
   j.work = std::move(work).value();
   auto here = io::run_here(*j.work, j.sockets, cache_, thread_random(), stopping_);
+  refresh(here.refresh, j.system);
   if (here.done) {
     look_at_probes();
     return conclude(*j.work, std::move(here.winner));
@@ -182,6 +185,17 @@ result<probe_report> resolver::impl::probe(std::string_view target, const connec
   j.sockets = {o.source_address, o.interface, o.hook};
   auto work = prepare_probe(target, o, j.system);
   return block_on<probe_report>(std::move(work), std::move(j), conclude_probe, "probe");
+}
+
+// No thread is started for it: what is in the cache came through the loop, so its thread is there. With loop::caller it
+// happens in process().
+void resolver::impl::refresh(const std::vector<core::question>& questions,
+                             const std::shared_ptr<const core::system_settings>& system) {
+  if (questions.empty()) return;
+  loop_->post([this, questions, system] {
+    use_upstreams(system);
+    for (const core::question& q : questions) driver_->refresh(q);
+  });
 }
 
 template <class T>

@@ -23,6 +23,7 @@
 #include <mutex>
 #include <thread>
 #include <unordered_map>
+#include <vector>
 
 namespace lbresolve {
 
@@ -76,6 +77,9 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
                                                            std::shared_ptr<const core::system_settings>& system);
   result<std::unique_ptr<core::connect_operation>> prepare(std::string_view target, const connect_options& o,
                                                            std::shared_ptr<const core::system_settings>& system);
+  /// Asks in the background, for the cache.
+  void refresh(const std::vector<core::question>& questions,
+               const std::shared_ptr<const core::system_settings>& system);
   result<std::unique_ptr<core::resolve_operation>> prepare_explain(
       std::string_view target, const connect_options& o, std::shared_ptr<const core::system_settings>& system);
   result<std::unique_ptr<core::measure_operation>> prepare_probe(std::string_view target, const connect_options& o,

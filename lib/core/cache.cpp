@@ -17,6 +17,9 @@ constexpr std::uint32_t all_types = std::uint32_t{1} << 16;
 
 constexpr std::uint32_t scope_of(rr_type t) noexcept { return static_cast<std::uint32_t>(t); }
 
+/// Failures have scopes of their own, so that they can lie beside an answer past its time.
+constexpr std::uint32_t failure_scope(rr_type t) noexcept { return scope_of(t) | std::uint32_t{1} << 17; }
+
 /// So that adding a lifetime to a time point cannot overflow: 68 years, and RFC 2181 section 8 has no longer TTL.
 constexpr std::chrono::seconds longest{INT32_MAX};
 
@@ -97,6 +100,13 @@ std::uint64_t sip_hash(const std::array<std::uint64_t, 2>& key, const std::uint6
 
 constexpr std::size_t first_table_size = 16;
 
+/// Asks for the cache line at `octets` from `p`. Never faults, wherever that is.
+inline void fetch_ahead(const void* p, std::ptrdiff_t octets) noexcept {
+  __builtin_prefetch(reinterpret_cast<const void*>(reinterpret_cast<std::intptr_t>(p) + octets));
+}
+
+constexpr std::ptrdiff_t line = 64;
+
 }  // namespace
 
 /// One allocation: the octets of the name follow it.
@@ -104,11 +114,12 @@ struct cache::entry {
   // What a hit does not touch, and after it what it does: that lies together with the key.
   entry* newer = nullptr;
   entry* older = nullptr;
-  std::uint64_t hash = 0;
   std::size_t cost = 0;
   time_point ask_again_from = time_point::min();
   std::shared_ptr<const answer> what;
   time_point expires;
+  time_point refresh_from;  ///< asking again is worth it from here on
+  std::uint32_t hash = 0;
   std::uint32_t scope = 0;
   rr_type asked{};  ///< what the answer was to; differs from `scope` for an NXDOMAIN
   std::uint8_t key_size = 0;
@@ -140,7 +151,7 @@ struct cache::entry {
 cache::cache(const lbresolve::cache_options& settings, std::uint64_t hash_seed)
     : settings_(settings), hash_key_{hash_seed, std::rotl(hash_seed, 32) * 0x9E3779B97F4A7C15U + 1} {
   for (auto* const time : {&settings_.max_ttl, &settings_.min_ttl, &settings_.max_negative_ttl, &settings_.failure_ttl,
-                           &settings_.max_failure_ttl}) {
+                           &settings_.max_failure_ttl, &settings_.stale_window, &settings_.stale_recheck}) {
     *time = std::clamp(*time, std::chrono::seconds{0}, longest);
   }
 }
@@ -160,29 +171,58 @@ cache::key cache::key_of(const name& n) const noexcept {
   return k;
 }
 
-std::uint64_t cache::slot_hash(const key& k, std::uint32_t scope) noexcept {
-  return k.name_hash ^ scope * 0x9E3779B97F4A7C15U;
+std::uint32_t cache::slot_hash(const key& k, std::uint32_t scope) noexcept {
+  return static_cast<std::uint32_t>(k.name_hash ^ scope * 0x9E3779B97F4A7C15U);
 }
 
 cache::entry* cache::look_up(const key& k, std::uint32_t scope) const noexcept {
   if (slots_.empty()) return nullptr;
-  const std::uint64_t hash = slot_hash(k, scope);
+  const std::uint32_t hash = slot_hash(k, scope);
   const std::size_t mask = slots_.size() - 1;
   for (std::size_t at = hash & mask; slots_[at].at != nullptr; at = (at + 1) & mask) {
-    if (slots_[at].hash == hash && slots_[at].at->matches(k, scope)) return slots_[at].at;
+    const slot& s = slots_[at];
+    if (s.hash != hash) continue;
+    const std::ptrdiff_t answer_at = std::ptrdiff_t{s.answer_at} * 16;
+    fetch_ahead(s.at, static_cast<std::ptrdiff_t>(sizeof(entry) + k.size - 1));
+    fetch_ahead(s.at, answer_at);
+    fetch_ahead(s.at, answer_at + line);
+    if (s.at->matches(k, scope)) return s.at;
   }
   return nullptr;
 }
 
-std::optional<cache::hit> cache::find(const question& q, time_point now) {
+bool cache::is_stale(const entry& e, time_point now) const noexcept {
+  return !e.is_fresh(now) && now < end_of(e.expires, settings_.stale_window) && e.what->is == answer::kind::positive;
+}
+
+std::optional<cache::hit> cache::find(const question& q, time_point now, bool stale_too) {
+  const auto use = [](entry& e) {
+    if (!e.visited) e.visited = true;  // a line that is only read stays with all processors
+    return hit{.what = e.what, .expires = e.expires};
+  };
   const key k = key_of(q.name);
-  for (const std::uint32_t scope : {scope_of(q.type), all_types}) {
-    entry* const e = look_up(k, scope);
-    if (e == nullptr || !e->is_fresh(now)) continue;
-    e->visited = true;
-    return hit{e->what, e->expires};
+  entry* const own = look_up(k, scope_of(q.type));
+  if (own != nullptr && own->is_fresh(now)) {
+    hit h = use(*own);
+    h.refresh = now >= own->refresh_from;
+    if (h.refresh) own->refresh_from = own->expires;
+    return h;
   }
-  return std::nullopt;
+  if (entry* const missing = look_up(k, all_types); missing != nullptr && missing->is_fresh(now)) return use(*missing);
+  entry* const failed = look_up(k, failure_scope(q.type));
+  const bool is_failing = failed != nullptr && failed->is_fresh(now);
+  if (stale_too && own != nullptr && is_stale(*own, now)) {
+    hit h = use(*own);
+    h.stale = true;
+    h.refresh = !is_failing && now >= own->refresh_from;
+    return h;
+  }
+  return is_failing ? std::optional(use(*failed)) : std::nullopt;
+}
+
+void cache::on_stale_used(const question& q, time_point now) {
+  entry* const e = look_up(key_of(q.name), scope_of(q.type));
+  if (e != nullptr && is_stale(*e, now)) e->refresh_from = end_of(now, settings_.stale_recheck);
 }
 
 std::chrono::seconds cache::lifetime(const answer& a, std::uint32_t ttl) const noexcept {
@@ -210,27 +250,39 @@ void cache::store(const question& q, std::shared_ptr<const answer> what, time_po
     if (at_end) return;
   }
   narrow_nxdomain(k, q.type, now);  // the name exists, be it only as an alias
+  forget(k, failure_scope(q.type));
   const auto alive = lifetime(*what, what->ttl);
   if (alive > std::chrono::seconds{0}) {
     put(k, scope_of(q.type), std::move(what), end_of(now, alive), now);
-  } else if (entry* const old = look_up(k, scope_of(q.type))) {
-    remove(old);
+  } else {
+    forget(k, scope_of(q.type));
   }
+}
+
+void cache::forget(const key& k, std::uint32_t scope) noexcept {
+  if (entry* const e = look_up(k, scope)) remove(e);
 }
 
 void cache::store_failure(const key& k, const question& q, std::shared_ptr<const answer> what, time_point now) {
   const entry* const missing = look_up(k, all_types);
   if (missing != nullptr && missing->is_fresh(now)) return;
-  const entry* const old = look_up(k, scope_of(q.type));
+  if (entry* const known = look_up(k, scope_of(q.type))) {
+    if (known->is_fresh(now)) return;
+    if (is_stale(*known, now)) {
+      known->refresh_from = std::max(known->refresh_from, end_of(now, settings_.stale_recheck));
+    } else {
+      remove(known);
+    }
+  }
   unsigned failures = 1;
-  if (old != nullptr && old->failures == 0 && old->is_fresh(now)) return;
   // After a silence as long as the longest wait, it is a new failure and no longer the old one.
-  if (old != nullptr && old->failures > 0 && now < end_of(old->expires, settings_.max_failure_ttl)) {
-    failures = std::min(old->failures + 1U, 255U);
+  const entry* const last = look_up(k, failure_scope(q.type));
+  if (last != nullptr && now < end_of(last->expires, settings_.max_failure_ttl)) {
+    failures = std::min(last->failures + 1U, 255U);
   }
   const auto alive = failure_lifetime(failures);
   if (alive <= std::chrono::seconds{0}) return;
-  if (entry* const e = put(k, scope_of(q.type), std::move(what), end_of(now, alive), now)) {
+  if (entry* const e = put(k, failure_scope(q.type), std::move(what), end_of(now, alive), now)) {
     e->failures = static_cast<std::uint8_t>(failures);
   }
 }
@@ -244,10 +296,17 @@ bool cache::has_fresh_address(const key& k, time_point now) const noexcept {
 
 void cache::store_nxdomain(const key& k, rr_type asked, std::shared_ptr<const answer> what, std::uint32_t ttl,
                            time_point now) {
-  if (entry* const old = look_up(k, scope_of(asked))) remove(old);
+  forget(k, scope_of(asked));
+  forget(k, failure_scope(asked));
+  const std::uint32_t scope = has_fresh_address(k, now) ? scope_of(asked) : all_types;
+  if (scope == all_types) {  // nor may what is stale come back once the NXDOMAIN is over
+    for (const rr_type t : {rr_type::a, rr_type::aaaa, rr_type::srv, rr_type::svcb, rr_type::https}) {
+      entry* const e = look_up(k, scope_of(t));
+      if (e != nullptr && !e->is_fresh(now)) remove(e);
+    }
+  }
   const auto alive = lifetime(*what, ttl);
   if (alive <= std::chrono::seconds{0}) return;
-  const std::uint32_t scope = has_fresh_address(k, now) ? scope_of(asked) : all_types;
   if (entry* const e = put(k, scope, std::move(what), end_of(now, alive), now)) e->asked = asked;
 }
 
@@ -263,6 +322,15 @@ void cache::narrow_nxdomain(const key& k, rr_type to_spare, time_point now) {
   if (asked != to_spare && now < expires) put(k, scope_of(asked), what, expires, now);
 }
 
+time_point cache::prefetch_from(const entry& e, duration life) const noexcept {
+  if (!settings_.prefetch || life < settings_.prefetch_min_ttl || e.what->is != answer::kind::positive)
+    return e.expires;
+  constexpr std::uint64_t steps = 4'096;
+  const auto when = static_cast<std::uint64_t>(e.expires.time_since_epoch().count());
+  const std::uint64_t jitter = (e.hash ^ when) * 0x9E3779B97F4A7C15U >> 32 & (steps - 1);
+  return e.expires - life / 10 + life / 20 / static_cast<std::int64_t>(steps) * static_cast<std::int64_t>(jitter);
+}
+
 cache::entry* cache::put(const key& k, std::uint32_t scope, std::shared_ptr<const answer> what, time_point expires,
                          time_point now) {
   const std::size_t cost = heap_bytes(sizeof(entry) + k.size) + heap_bytes(*what);
@@ -276,13 +344,17 @@ cache::entry* cache::put(const key& k, std::uint32_t scope, std::shared_ptr<cons
     e->older = newest_;
     (newest_ != nullptr ? newest_->newer : oldest_) = e;
     newest_ = e;
-    insert_slot({e->hash, e});
+    insert_slot({.hash = e->hash, .at = e});
     ++count_;
   }
   bytes_ += cost - e->cost;
   e->cost = cost;
   e->what = std::move(what);
+  // Its count of users lies in front of it, where make_shared puts it.
+  const auto distance = reinterpret_cast<std::intptr_t>(e->what.get()) - reinterpret_cast<std::intptr_t>(e);
+  slot_of(e).answer_at = static_cast<std::int32_t>(distance / 16 - 1);
   e->expires = expires;
+  e->refresh_from = prefetch_from(*e, expires - now);
   e->failures = 0;
   evict(e, now);
   if (bytes_ <= settings_.max_bytes) return e;
@@ -318,11 +390,17 @@ void cache::insert_slot(slot s) noexcept {
   slots_[at] = s;
 }
 
+cache::slot& cache::slot_of(const entry* e) noexcept {
+  const std::size_t mask = slots_.size() - 1;
+  std::size_t at = e->hash & mask;
+  while (slots_[at].at != e) at = (at + 1) & mask;
+  return slots_[at];
+}
+
 /// Closes the gap by moving back what a probe would no longer reach, so that no tombstones remain.
 void cache::erase_slot(const entry* e) noexcept {
   const std::size_t mask = slots_.size() - 1;
-  std::size_t gap = e->hash & mask;
-  while (slots_[gap].at != e) gap = (gap + 1) & mask;
+  auto gap = static_cast<std::size_t>(&slot_of(e) - slots_.data());
   for (std::size_t at = (gap + 1) & mask; slots_[at].at != nullptr; at = (at + 1) & mask) {
     const std::size_t home = slots_[at].hash & mask;
     if (((at - home) & mask) < ((at - gap) & mask)) continue;
@@ -353,7 +431,7 @@ void cache::forget_failures() {
 bool cache::ask_again(const question& q, time_point now) {
   entry* const e = look_up(key_of(q.name), scope_of(q.type));
   if (e == nullptr || !e->is_fresh(now) || now < e->ask_again_from) return false;
-  e->expires = now;
+  e->expires = e->refresh_from = now;
   e->ask_again_from = end_of(now, ask_again_every);
   return true;
 }

@@ -27,6 +27,14 @@ namespace lbresolve::core {
 ///
 /// Time is an argument, and an answer's end is fixed when it is stored: nothing extends it.
 ///
+/// Serve-stale (RFC 8767): positive answers stay `stale_window` longer, for those who ask for them. A newer answer of
+/// any kind but a failure takes their place, and an NXDOMAIN that of all types of its name. Failures lie beside them
+/// and extend nothing.
+///
+/// Prefetch: the first hit in the last part of a positive answer's life says that it is worth asking again. That part
+/// begins when a tenth to a twentieth of the TTL is left, by a hash of the entry, so that answers which came together
+/// are not asked for together again. Without a hit nothing happens: an idle name just ends.
+///
 /// Eviction is SIEVE (Zhang and others, NSDI 2024): one queue in order of arrival, one bit per entry that a hit sets,
 /// and a hand that moves from old to new, taking the first entry without the bit and clearing the bits it passes.
 /// Against LRU a hit moves nothing, so it writes one byte and no links; against S3-FIFO there is no second queue and no
@@ -44,12 +52,21 @@ class cache {
 
   struct hit {
     std::shared_ptr<const answer> what;
-    time_point expires;  ///< the first moment at which it is no longer true
+    time_point expires;    ///< the first moment at which it is no longer true
+    bool stale = false;    ///< that moment is past
+    bool refresh = false;  ///< worth asking again now: of a stale answer, or said once in the life of a fresh one
   };
 
   /// What is known at `now`; an NXDOMAIN learned for the name under another type counts (RFC 2308 section 5), where
   /// fresh is known for this type. Marks it as used. Does not allocate.
-  std::optional<hit> find(const question& q, time_point now);
+  /// @param stale_too takes an answer past its time, inside its window, over a failure and over nothing. Its `refresh`
+  /// says whether asking again is due: not while a failure is remembered, nor within `stale_recheck` of
+  /// on_stale_used().
+  std::optional<hit> find(const question& q, time_point now, bool stale_too = false);
+
+  /// A stale answer to `q` had to be used, as no new one came in time: asking again can wait (RFC 8767 section 5, the
+  /// failure recheck timer).
+  void on_stale_used(const question& q, time_point now);
 
   /// Takes an answer in; one that is not to be kept at least ends what it contradicts. An NXDOMAIN at the end of a
   /// CNAME chain belongs to the end of the chain, for all types; for `q` itself only this type is known. Where
@@ -76,8 +93,11 @@ class cache {
 
  private:
   struct entry;
+  /// A lookup that hits waits for memory thrice: for the slot, for the entry, and for the answer, whose count of users
+  /// goes up. The slot knows where the answer lies too, so that the last two are waited for together.
   struct slot {
-    std::uint64_t hash = 0;
+    std::uint32_t hash = 0;      ///< the low half: enough for the place, and nearly always to tell names apart
+    std::int32_t answer_at = 0;  ///< from the entry, in units of 16 octets; only a hint, so what does not fit is cut
     entry* at = nullptr;
   };
   /// A name in lower case with its hash, on the stack.
@@ -88,8 +108,10 @@ class cache {
   };
 
   key key_of(const name& n) const noexcept;
-  static std::uint64_t slot_hash(const key& k, std::uint32_t scope) noexcept;
+  static std::uint32_t slot_hash(const key& k, std::uint32_t scope) noexcept;
   entry* look_up(const key& k, std::uint32_t scope) const noexcept;
+  bool is_stale(const entry& e, time_point now) const noexcept;
+  void forget(const key& k, std::uint32_t scope) noexcept;
   bool has_fresh_address(const key& k, time_point now) const noexcept;
   std::chrono::seconds lifetime(const answer& a, std::uint32_t ttl) const noexcept;
   std::chrono::seconds failure_lifetime(unsigned failures) const noexcept;
@@ -98,10 +120,12 @@ class cache {
   void store_nxdomain(const key& k, rr_type asked, std::shared_ptr<const answer> what, std::uint32_t ttl,
                       time_point now);
   void narrow_nxdomain(const key& k, rr_type to_spare, time_point now);
+  time_point prefetch_from(const entry& e, duration life) const noexcept;
   entry* put(const key& k, std::uint32_t scope, std::shared_ptr<const answer> what, time_point expires, time_point now);
   void evict(const entry* keep, time_point now) noexcept;
   void grow_table();
   void insert_slot(slot s) noexcept;
+  slot& slot_of(const entry* e) noexcept;
   void erase_slot(const entry* e) noexcept;
   void remove(entry* e) noexcept;
 

@@ -42,6 +42,7 @@ struct candidate {
   std::uint16_t weight = 0;                  ///< SRV weight, of all addresses of its record together
   bool weighted = false;                     ///< DNS gave `weight`
   bool hint = false;                         ///< from ipv4hint or ipv6hint (RFC 9460 section 7.3)
+  bool translated = false;                   ///< an IPv4 address behind a NAT64
   std::string skip;                          ///< not empty: never start it, and this is the reason
   origin from;                               ///< the question that brought it
   health_view known;                         ///< what is known of the endpoint; by default nothing

@@ -39,11 +39,13 @@ operation_action connect_operation::next(time_point now, random_source& random) 
   using step = operation_action::kind;
   request_.memory.tell(random);
   for (;;) {
+    if (!stale_.empty()) feed_stale(now, random);
     service_lookup::action found = lookup_->next(random);
     if (found.is == service_lookup::action::kind::ask) {
       const bool again = asking_ == asking_again::past_the_cache;
       return {.is = step::ask,
               .fresh = again || !request_.use_cache,
+              .stale_too = may_be_stale(*found.asked),
               .elsewhere = again,
               .join = asking_ == asking_again::joined,
               .asked = *found.asked};
@@ -77,6 +79,26 @@ operation_action connect_operation::next(time_point now, random_source& random) 
     request_.memory.tell(random);
     request_.memory.on_end(now);
     return {.is = step::done};
+  }
+}
+
+// Addresses of the host asked for. No stale service records: they would move the port of what is not stale.
+bool connect_operation::may_be_stale(const question& q) const {
+  return request_.use_stale && asking_ == asking_again::no && !request_.lookup.what.service &&
+         (q.type == rr_type::a || q.type == rr_type::aaaa) && q.name == lookup_->host().current_name();
+}
+
+// The race begins with what was known, and is not lost before the new answer is there (HE-17).
+void connect_operation::feed_stale(time_point now, random_source& random) {
+  for (const auto& [asked, what] : std::exchange(stale_, {})) {
+    service_lookup::action known{.is = service_lookup::action::kind::found, .from = asked.type};
+    for (const address& to : what->addresses)
+      known.candidates.push_back({.endpoint = {to, request_.lookup.what.port.value_or(443)}, .from = asked.type});
+    for (candidate& c : known.candidates) complete(c);
+    request_.memory.look_up(known.candidates, now, random);
+    race_.on_candidates(known.from, std::move(known.candidates), now, random);
+    race_.expect_refresh(known.from);
+    answered_stale_.push_back(asked);
   }
 }
 
@@ -116,7 +138,15 @@ void connect_operation::on_failed(std::size_t attempt, std::error_code code, att
 }
 
 /// Adds what this host knows to what DNS said.
-void connect_operation::complete(candidate& c) const {
+void connect_operation::complete(candidate& c) {
+  std::optional<address> instead;
+  if (!request_.source_address || request_.source_address->is_v6())
+    instead = translated(request_.lookup.nat64, c.endpoint.address, request_.source_of);
+  if (instead) {
+    note_translation(c.endpoint.address, *instead, *story_);
+    c.endpoint.address = *instead;
+    c.translated = true;
+  }
   const address& to = c.endpoint.address;
   if (!request_.source_address) {
     c.source = request_.source_of(to);
@@ -142,7 +172,18 @@ void connect_operation::resolve_again(time_point now) {
 void connect_operation::on_answer(const question& q, const delivery& d, time_point now) {
   tell(q, d, start_, now, *story_);
   if (d.by == nullptr && d.what->is == answer::kind::positive) from_cache_ = true;
+  if (d.stale) story_->notes.push_back(note_on_stale(q, d, now) + ": asked for too lately to be asked for again");
+  if (d.what->is != answer::kind::failure) {
+    std::erase_if(stale_, [&](const auto& s) { return s.first == q; });
+    if (std::erase(answered_stale_, q) != 0 && d.what->is != answer::kind::positive) race_.withdraw(q.type);
+  }
   lookup_->on_answer(q, d.what, d.expires);
+}
+
+void connect_operation::on_stale(const question& q, const delivery& d, time_point now) {
+  story_->notes.push_back(note_on_stale(q, d, now) + ": tried at once, and asked for again");
+  tell(q, d, start_, now, *story_);
+  stale_.emplace_back(q, d.what);
 }
 
 void connect_operation::on_unanswered(const query& q, time_point) { tell(q, start_, false, story_->queries); }

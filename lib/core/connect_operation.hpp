@@ -25,6 +25,7 @@ struct connect_request {
   lookup_request lookup;
   race_settings racing;
   bool use_cache = true;
+  bool use_stale = false;  ///< addresses past their time start the race, while the name is asked again (RFC 8767)
   std::optional<address> source_address;
   race_memory memory;                           ///< of the target; by default nothing is remembered
   source_lookup source_of;                      ///< required
@@ -39,6 +40,7 @@ class connect_operation final : public operation {
 
   operation_action next(time_point now, random_source& random) override;
   void on_answer(const question& q, const delivery& d, time_point now) override;
+  void on_stale(const question& q, const delivery& d, time_point now) override;
   void on_unanswered(const query& q, time_point now) override;
   void on_connected(std::size_t attempt, time_point now) override;
   void on_failed(std::size_t attempt, std::error_code code, attempt_record::stage stage, time_point now) override;
@@ -46,6 +48,7 @@ class connect_operation final : public operation {
   std::optional<std::size_t> winner() const override { return winner_; }
   std::vector<question> pending() const override { return lookup_->pending(); }
   std::vector<question> distrusted() const override { return distrusted_; }
+  std::vector<question> answered_stale() const override { return answered_stale_; }
   bool only_joins() const override { return asking_ == asking_again::joined; }
 
   /// Why it failed, as a code.
@@ -57,9 +60,11 @@ class connect_operation final : public operation {
 
  private:
   void begin_lookup();
+  bool may_be_stale(const question& q) const;
+  void feed_stale(time_point now, random_source& random);
   void feed(service_lookup::action found, time_point now, random_source& random);
   void add_kept(service_lookup::action& found, time_point now);
-  void complete(candidate& c) const;
+  void complete(candidate& c);
   void resolve_again(time_point now);
   std::string sentence() const;
 
@@ -71,7 +76,9 @@ class connect_operation final : public operation {
   bool from_cache_ = false;  // some answer was not fresh
   enum class asking_again : std::uint8_t { no, past_the_cache, joined };
   asking_again asking_ = asking_again::no;
-  bool panic_ = false;  // noted
+  bool panic_ = false;                                                     // noted
+  std::vector<std::pair<question, std::shared_ptr<const answer>>> stale_;  // not yet fed to the race
+  std::vector<question> answered_stale_;                                   // fed, and no new answer yet
   std::vector<question> distrusted_;
   std::optional<std::size_t> winner_;
   std::error_code code_;

@@ -11,14 +11,18 @@ void dns_client::use(std::shared_ptr<upstreams> servers, query_rules rules) {
 }
 
 void dns_client::ask(const question& q, std::uint64_t operation, time_point now, bool elsewhere) {
+  begin(q, now, elsewhere).waiters.push_back(operation);
+}
+
+dns_client::entry& dns_client::begin(const question& q, time_point now, bool elsewhere) {
   const auto [at, fresh] = by_question_.try_emplace(q, next_id_);
   if (fresh) {
     queries_[next_id_++].work = std::make_unique<query>(q, servers_, rules_, now, elsewhere);
   }
   entry& e = queries_.at(at->second);
-  e.waiters.push_back(operation);
   e.work->take_time();
   wake(at->second, e);
+  return e;
 }
 
 void dns_client::forget(const question& q, std::uint64_t operation, time_point grace) {

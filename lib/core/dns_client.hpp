@@ -27,6 +27,9 @@ class dns_client {
   /// @param elsewhere a new query asks the usual upstream last: it may repeat what it has in its cache
   void ask(const question& q, std::uint64_t operation, time_point now, bool elsewhere = false);
 
+  /// The same for nobody: the answer is for the cache.
+  void refresh(const question& q, time_point now) { begin(q, now, false); }
+
   /// `operation` waits no longer. A query nobody waits for ends by `grace` at the latest.
   void forget(const question& q, std::uint64_t operation, time_point grace);
 
@@ -69,6 +72,7 @@ class dns_client {
     std::size_t index = 0;
   };
 
+  entry& begin(const question& q, time_point now, bool elsewhere);
   void wake(id which, entry& e);
   entry* find(std::uint64_t exchange, std::size_t& index);
   action perform(id which, entry& e, const query::action& a, random_source& random);

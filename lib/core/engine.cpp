@@ -94,8 +94,12 @@ engine::action engine::next(time_point now, random_source& random) {
 void engine::ask(operation_id id, entry& e, const operation_action& a, time_point now) {
   const bool joins = a.join && client_.under_way(a.asked) != nullptr;
   if (!a.fresh && !joins) {
-    if (auto hit = answers_->find(a.asked, now))
-      return e.work->on_answer(a.asked, {.what = std::move(hit->what), .expires = hit->expires}, now);
+    if (auto hit = answers_->find(a.asked, now, a.stale_too)) {
+      const delivery known{.what = std::move(hit->what), .expires = hit->expires, .stale = hit->stale};
+      if (hit->refresh && !hit->stale) refresh(a.asked, now);
+      if (!hit->refresh || !hit->stale) return e.work->on_answer(a.asked, known, now);
+      e.work->on_stale(a.asked, known, now);
+    }
   }
   client_.ask(a.asked, id, now, a.elsewhere);
 }
@@ -122,7 +126,13 @@ void engine::deliver(dns_client::action done, time_point now) {
 }
 
 engine::action engine::finish(operation_id id, entry& e, time_point now) {
+  const std::vector<question> stale = e.work->answered_stale();
+  for (const question& q : stale) {
+    if (const query* under_way = client_.under_way(q)) e.work->on_unanswered(*under_way, now);
+    answers_->on_stale_used(q, now);
+  }
   for (const question& q : e.work->pending()) {
+    if (std::find(stale.begin(), stale.end(), q) != stale.end()) continue;
     if (const query* under_way = client_.under_way(q)) e.work->on_unanswered(*under_way, now);
     client_.forget(q, id, now + late_answers_);
   }

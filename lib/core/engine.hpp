@@ -41,6 +41,8 @@ class engine {
   /// Takes `work` as it is: questions it has already asked are asked of the upstreams.
   /// @param id not in use, and without `own_id`
   void start(operation_id id, std::unique_ptr<operation> work, time_point now);
+  /// Asks `q` in the background, for the cache: what a hit with cache::hit::refresh is worth.
+  void refresh(const question& q, time_point now) { client_.refresh(q, now); }
   /// Makes the operation end as cancelled. Its sockets are closed by the actions that follow.
   void cancel(operation_id id, time_point now);
 

@@ -12,6 +12,7 @@
 #pragma once
 
 #include "core/answer.hpp"
+#include "core/nat64.hpp"
 #include "core/question.hpp"
 #include "core/system_settings.hpp"
 #include "core/target.hpp"
@@ -22,6 +23,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -32,6 +34,7 @@ struct lookup_request {
   core::target what;
   std::vector<rr_type> types;  ///< in the order to ask them: https, aaaa, a; or srv
   bool search = true;
+  std::optional<nat64_prefix> nat64;  ///< for what IPv4 addresses become; the lookup itself leaves them as they are
   bool ask_aaaa = true;          ///< false: AAAA only from what is at hand, as this host could not use one from afar
   bool is_alias_target = false;  ///< HTTPS is asked at the name itself, whatever the port (RFC 9460 section 3)
 };

@@ -24,7 +24,7 @@ void tell(const question& q, const delivery& d, time_point since, time_point now
   query_record r;
   r.name = q.name.to_text();
   r.type = static_cast<std::uint16_t>(q.type);
-  r.from = query_record::source::cache;
+  r.from = d.stale ? query_record::source::stale : query_record::source::cache;
   r.started = now - since;
   r.ended = now - since;
   r.ended_as = outcome_of(a);
@@ -38,6 +38,18 @@ void tell(const question& q, const delivery& d, time_point since, time_point now
   }
   if (a.is == answer::kind::failure) r.detail = a.why;
   story.queries.push_back(std::move(r));
+}
+
+void note_translation(const address& v4, const address& v6, trace& story) {
+  std::string note = v6.to_string() + " stands for " + v4.to_string() + ", which has no route (NAT64, RFC 6052)";
+  if (std::find(story.notes.begin(), story.notes.end(), note) == story.notes.end())
+    story.notes.push_back(std::move(note));
+}
+
+std::string note_on_stale(const question& q, const delivery& d, time_point now) {
+  const auto over = std::chrono::duration_cast<std::chrono::seconds>(now - d.expires);
+  return "the answer for " + type_name(static_cast<std::uint16_t>(q.type)) + " is " + std::to_string(over.count()) +
+         " s past its time (RFC 8767)";
 }
 
 }  // namespace lbresolve::core

@@ -33,6 +33,7 @@ struct operation_action {
   };
   kind is = kind::wait;
   bool fresh = false;      ///< past the cache
+  bool stale_too = false;  ///< from the cache also past its time
   bool elsewhere = false;  ///< fresh, and of another upstream first: the usual one may repeat its own cache
   bool join = false;       ///< the query under way for it, if there is one, before the cache
   question asked;
@@ -47,6 +48,7 @@ struct delivery {
   time_point expires = never;
   const query* by = nullptr;  ///< the query that brought it; null: it was in the cache
   bool shared = false;        ///< that query had been begun for somebody else
+  bool stale = false;         ///< in the cache, past its time (RFC 8767)
 };
 
 /// Thread-safety: one thread at a time.
@@ -58,6 +60,8 @@ class operation {
   virtual operation_action next(time_point now, random_source& random) = 0;
 
   virtual void on_answer(const question& q, const delivery& d, time_point now) = 0;
+  /// What was known of a question that is being asked again: past its time, and the answer is still to come.
+  virtual void on_stale(const question&, const delivery&, time_point) {}
   /// A question this operation still waits for, with the query that works on it.
   virtual void on_unanswered(const query& q, time_point now) = 0;
   virtual void on_connected(std::size_t attempt, time_point now) = 0;
@@ -72,6 +76,8 @@ class operation {
   virtual bool only_joins() const { return false; }
   /// Questions whose answers led nowhere: ask again before they are used once more (HE-59).
   virtual std::vector<question> distrusted() const = 0;
+  /// Questions for which a stale answer was used, as no new one had come. Their queries go on.
+  virtual std::vector<question> answered_stale() const { return {}; }
 };
 
 }  // namespace lbresolve::core

@@ -103,7 +103,7 @@ std::uint32_t place_of(const candidate& c, std::span<const weighted_record> reco
 ranked rank(const candidate& c, std::uint32_t index, std::uint32_t record_place, double cost, selection_mode mode) {
   const auto r = rank_destination(c.endpoint.address, c.source);
   return {std::uint64_t{group_of(c, mode)} << 14 | std::uint64_t{record_place} << 9 |
-              std::uint64_t{c.endpoint.address.is_v4()} << 8 | r.tier(),
+              std::uint64_t{family_of(c) == family::ipv4} << 8 | r.tier(),
           r.preference(), index, cost};
 }
 

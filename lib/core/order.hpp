@@ -18,6 +18,11 @@ namespace lbresolve::core {
 /// @param mode in mode `server` only ejected ones are moved
 std::uint32_t group_of(const candidate& c, selection_mode mode = selection_mode::hybrid) noexcept;
 
+/// The family that a candidate takes turns as: behind a NAT64 it is IPv4 still.
+inline family family_of(const candidate& c) noexcept {
+  return c.translated ? family::ipv4 : c.endpoint.address.family();
+}
+
 /// Which family comes next (RFC 8305 section 4), from what was already taken of a group.
 class interleaving {
  public:

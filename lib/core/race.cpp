@@ -60,6 +60,15 @@ bool race::any_pending() const noexcept {
   });
 }
 
+bool race::any_refreshing() const noexcept {
+  const auto known = hosts();
+  return std::any_of(known.begin(), known.end(), [](const host_state& h) {
+    return std::find(h.questions.begin(), h.questions.end(), asked::refreshing) != h.questions.end();
+  });
+}
+
+void race::expect_refresh(origin from) { hosts_[from.host].questions[index_of(from.type)] = asked::refreshing; }
+
 void race::expect(origin from, std::uint32_t priority) {
   host_count_ = std::max<std::size_t>(host_count_, from.host + std::size_t{1});
   hosts_[from.host].questions[index_of(from.type)] = asked::pending;
@@ -107,12 +116,11 @@ order_settings race::ordering() const {
 void race::withdraw(origin from, const std::vector<candidate>& found) {
   auto& has_addresses = hosts_[from.host].has_addresses;
   if (from.type == rr_type::a || from.type == rr_type::aaaa) {
-    for (const auto& c : found) has_addresses[core::index_of(c.endpoint.address.family())] = true;
+    for (const auto& c : found) has_addresses[core::index_of(family_of(c))] = true;
   }
   const auto first = waiting_.begin() + static_cast<std::ptrdiff_t>(next_waiting_);
   const auto replaced = [&](const candidate& c) {
-    return c.from == from ||
-           (c.hint && c.from.host == from.host && has_addresses[core::index_of(c.endpoint.address.family())]);
+    return c.from == from || (c.hint && c.from.host == from.host && has_addresses[core::index_of(family_of(c))]);
   };
   waiting_.erase(std::remove_if(first, waiting_.end(), replaced), waiting_.end());
 }
@@ -125,7 +133,7 @@ void race::drop_known(std::vector<candidate>& found, origin from) const {
   std::sort(known.begin(), known.end());
   const bool is_hints = index_of(from.type) == 0;
   std::erase_if(found, [&](const candidate& c) {
-    return (is_hints && c.hint && hosts_[from.host].has_addresses[core::index_of(c.endpoint.address.family())]) ||
+    return (is_hints && c.hint && hosts_[from.host].has_addresses[core::index_of(family_of(c))]) ||
            std::binary_search(known.begin(), known.end(), c.endpoint);
   });
 }
@@ -185,7 +193,7 @@ race::action race::next(time_point now) {
   if (const auto why = lost_because(now)) return lose(*why);
   if (start_due() <= now) return start_next(now);
   if (const auto at = due_companion()) return start_companion(*at, now);
-  if (nothing_left() && !any_pending() && !asked_again_) return ask_again();
+  if (nothing_left() && !any_pending() && !any_refreshing() && !asked_again_) return ask_again();
   return {.what = kind::wait, .until = std::min(start_due(), settings_.deadline)};
 }
 
@@ -208,13 +216,13 @@ std::optional<std::error_code> race::lost_because(time_point now) const {
   if (cancelled_) return make_error_code(errc::cancelled);
   const bool timed_out = now >= settings_.deadline;
   const bool all_failed = nothing_left() && last_start_ && !cut_short();
-  if (nothing_left() && !any_pending()) {
+  if (nothing_left() && !any_pending() && !any_refreshing()) {
     if (!last_start_) return make_error_code(errc::no_addresses);
     if (all_failed && (again_answered_ || timed_out)) return common_failure();
   }
   if (!timed_out) return std::nullopt;
   // How the addresses failed says more than that asking for others took too long.
-  return asked_again_ && all_failed ? common_failure() : make_error_code(errc::timed_out);
+  return (asked_again_ || any_refreshing()) && all_failed ? common_failure() : make_error_code(errc::timed_out);
 }
 
 /// Whether the deadline ended an attempt that might still have succeeded.
@@ -318,7 +326,7 @@ race::action race::lose(std::error_code why) {
 race::action race::start_next(time_point now) {
   auto reason = reason_to_start(now);
   candidate& c = waiting_[next_waiting_++];
-  started_.take(group_of(c, settings_.mode), c.endpoint.address.family());
+  started_.take(group_of(c, settings_.mode), family_of(c));
   last_start_ = now;
   last_delay_ = delay_for(c.known);
   failed_since_.reset();

@@ -78,6 +78,13 @@ class race {
   /// The answer is negative, or failed, or is not waited for any longer.
   void on_no_candidates(origin from, time_point now);
 
+  /// What was told of `from` last is past its time, and is being asked for again (HE-17): the race need not wait for
+  /// that, but is not lost before it. Ends with on_candidates() or on_no_candidates().
+  void expect_refresh(origin from);
+
+  /// What was told of `from` is no longer so: what has not been started of it is dropped.
+  void withdraw(origin from) { withdraw(from, {}); }
+
   /// The attempt is what was wanted: a connection (and, one day, its TLS handshake).
   void on_connected(attempt_id which, time_point now);
 
@@ -97,7 +104,7 @@ class race {
   std::vector<attempt_record> take_attempts() noexcept { return std::move(attempts_); }
 
  private:
-  enum class asked : std::uint8_t { no, pending, settled };
+  enum class asked : std::uint8_t { no, pending, refreshing, settled };
   struct open_attempt {
     attempt_id id = 0;
     time_point started{};
@@ -119,6 +126,7 @@ class race {
   void settle(origin from) noexcept;
   std::span<const host_state> hosts() const noexcept { return std::span(hosts_).first(host_count_); }
   bool any_pending() const noexcept;
+  bool any_refreshing() const noexcept;
   bool nothing_left() const noexcept { return open_.empty() && next_waiting_ == waiting_.size(); }
 
   void withdraw(origin from, const std::vector<candidate>& found);

@@ -27,7 +27,8 @@ operation_action resolve_operation::next(time_point now, random_source& random) 
     lookup_.tell(now - start_, *story_);
     switch (a.is) {
       case service_lookup::action::kind::ask:
-        return {.is = step::ask, .fresh = !request_.use_cache, .asked = *a.asked};
+        return {
+            .is = step::ask, .fresh = !request_.use_cache, .stale_too = request_.stale.has_value(), .asked = *a.asked};
       case service_lookup::action::kind::found:
         collect(std::move(a), now);
         continue;
@@ -39,17 +40,31 @@ operation_action resolve_operation::next(time_point now, random_source& random) 
       case service_lookup::action::kind::wait:
         break;
     }
-    const time_point until = std::min(request_.deadline, first_found_ ? *first_found_ + request_.sibling_wait : never);
+    const time_point until = next_event();
     if (now < until) return {.is = step::wait, .until = until};
+    if (take_all_stale(now)) {
+      request_.deadline = now;  // what has no old answer has had as long
+      continue;
+    }
     timed_out_ = true;
     return finish(now, random);
   }
+}
+
+time_point resolve_operation::next_event() const {
+  return std::min({request_.deadline, first_found_ ? *first_found_ + request_.sibling_wait : never,
+                   stale_.empty() ? never : start_ + request_.stale->after});
 }
 
 void resolve_operation::collect(service_lookup::action found, time_point now) {
   if (!first_found_ && !found.candidates.empty()) first_found_ = now;
   std::erase_if(found_, [&](const candidate& c) { return c.from == found.from; });
   for (candidate& c : found.candidates) {
+    if (const auto instead = translated(request_.lookup.nat64, c.endpoint.address, request_.source_of)) {
+      note_translation(c.endpoint.address, *instead, *story_);
+      c.endpoint.address = *instead;
+      c.translated = true;
+    }
     c.source = request_.source_of(c.endpoint.address);
     found_.push_back(std::move(c));
   }
@@ -68,8 +83,37 @@ operation_action resolve_operation::finish(time_point now, random_source& random
 }
 
 void resolve_operation::on_answer(const question& q, const delivery& d, time_point now) {
+  if (d.stale) return take_stale(q, d, now);
   tell(q, d, start_, now, *story_);
-  lookup_.on_answer(q, d.what, d.expires);
+  const auto old = std::find_if(stale_.begin(), stale_.end(), [&](const auto& s) { return s.first == q; });
+  if (old == stale_.end()) return lookup_.on_answer(q, d.what, d.expires);
+  const delivery known = std::move(old->second);
+  stale_.erase(old);
+  // RFC 8767 section 4: only where there is no answer. NXDOMAIN and NODATA are answers.
+  if (d.what->is != answer::kind::failure) return lookup_.on_answer(q, d.what, d.expires);
+  answered_stale_.push_back(q);
+  take_stale(q, known, now);
+}
+
+void resolve_operation::on_stale(const question& q, const delivery& d, time_point) { stale_.emplace_back(q, d); }
+
+void resolve_operation::take_stale(const question& q, const delivery& d, time_point now) {
+  story_->notes.push_back(note_on_stale(q, d, now));
+  delivery told = d;
+  told.expires = now + request_.stale->ttl;
+  tell(q, told, start_, now, *story_);
+  used_stale_ = true;
+  lookup_.on_answer(q, told.what, never);  // its TTL is what is said of it, not what is left of it
+}
+
+/// The questions that an old answer is known for are waited for no longer. False: there are none.
+bool resolve_operation::take_all_stale(time_point now) {
+  const auto known = std::exchange(stale_, {});
+  for (const auto& [q, d] : known) {
+    answered_stale_.push_back(q);
+    take_stale(q, d, now);
+  }
+  return !known.empty();
 }
 
 void resolve_operation::on_unanswered(const query& q, time_point) { tell(q, start_, false, story_->queries); }
@@ -99,7 +143,8 @@ result<explanation> resolve_operation::explained(random_source& random) {
 
 result<resolution> resolve_operation::outcome() {
   if (ordered_.empty()) return failure();
-  const duration left = lookup_.expires() == never ? duration::zero() : lookup_.expires() - (start_ + story_->took);
+  duration left = lookup_.expires() == never ? duration::zero() : lookup_.expires() - (start_ + story_->took);
+  if (used_stale_) left = lookup_.expires() == never ? request_.stale->ttl : std::min(left, request_.stale->ttl);
   const lookup& host = lookup_.host();
   const name& canonical = host.canonical_name();
   const std::string found_name =

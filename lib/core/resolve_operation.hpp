@@ -14,9 +14,16 @@
 #include <chrono>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 namespace lbresolve::core {
+
+/// Serve-stale (RFC 8767).
+struct stale_rules {
+  duration ttl = std::chrono::seconds{30};            ///< of what is told (section 4)
+  duration after = std::chrono::milliseconds{1'800};  ///< the client response timer (section 5)
+};
 
 struct resolve_request {
   lookup_request lookup;
@@ -25,6 +32,7 @@ struct resolve_request {
   bool use_cache = true;
   time_point deadline = never;
   duration sibling_wait = std::chrono::milliseconds{500};  ///< for the others, once one has answered
+  std::optional<stale_rules> stale;                        ///< unset: nothing past its time is used
   source_lookup source_of;                                 ///< required
   std::chrono::system_clock::time_point began;             ///< for people
 };
@@ -36,6 +44,7 @@ class resolve_operation final : public operation {
 
   operation_action next(time_point now, random_source& random) override;
   void on_answer(const question& q, const delivery& d, time_point now) override;
+  void on_stale(const question& q, const delivery& d, time_point now) override;
   void on_unanswered(const query& q, time_point now) override;
   void on_connected(std::size_t, time_point) override {}
   void on_failed(std::size_t, std::error_code, attempt_record::stage, time_point) override {}
@@ -43,6 +52,7 @@ class resolve_operation final : public operation {
   std::optional<std::size_t> winner() const override { return std::nullopt; }
   std::vector<question> pending() const override { return lookup_.pending(); }
   std::vector<question> distrusted() const override { return {}; }
+  std::vector<question> answered_stale() const override { return answered_stale_; }
 
   /// What was found, or why nothing was. Call once, when done.
   result<resolution> outcome();
@@ -54,6 +64,9 @@ class resolve_operation final : public operation {
   time_point expires() const noexcept { return lookup_.expires(); }
 
  private:
+  time_point next_event() const;
+  void take_stale(const question& q, const delivery& d, time_point now);
+  bool take_all_stale(time_point now);
   void collect(service_lookup::action found, time_point now);
   operation_action finish(time_point now, random_source& random);
   error failure() const;
@@ -63,8 +76,11 @@ class resolve_operation final : public operation {
   service_lookup lookup_;
   std::vector<candidate> found_;
   std::optional<time_point> first_found_;
+  std::vector<std::pair<question, delivery>> stale_;  // in case no new answer comes
+  std::vector<question> answered_stale_;
   bool cancelled_ = false;
   bool timed_out_ = false;
+  bool used_stale_ = false;
   bool panic_ = false;
   std::vector<endpoint> ordered_;
   std::shared_ptr<trace> story_;

@@ -38,6 +38,15 @@ std::optional<error> check_query(const query_options& q) {
   return std::nullopt;
 }
 
+std::optional<error> check_cache(const cache_options& c) {
+  if (c.prefetch_min_ttl < 1s) return bad("cache.prefetch_min_ttl is under 1 s: give 1 s or more");
+  if (c.stale_window < 0s) return bad("cache.stale_window is negative: give 0 s or more");
+  if (c.stale_ttl < 0s) return bad("cache.stale_ttl is negative: give 0 s or more");
+  if (c.stale_after < 0ms) return bad("cache.stale_after is negative: give 0 ms or more");
+  if (c.stale_recheck < 30s) return bad("cache.stale_recheck is under 30 s: give 30 s or more");
+  return std::nullopt;
+}
+
 }  // namespace
 
 result<settings> check(options chosen) {
@@ -48,12 +57,19 @@ result<settings> check(options chosen) {
   }
   if (const auto wrong = check_racing(chosen.racing)) return *wrong;
   if (const auto wrong = check_query(chosen.query)) return *wrong;
+  if (const auto wrong = check_cache(chosen.cache)) return *wrong;
   if (const auto wrong = check_selection(chosen.selection)) return *wrong;
   if (chosen.query.client_subnet) {
     s.subnet = client_subnet::parse(*chosen.query.client_subnet);
     if (!s.subnet)
       return bad("query.client_subnet " + quoted(*chosen.query.client_subnet) +
                  " is not an address and a prefix length with zero host bits, as 192.0.2.0/24 is");
+  }
+  if (chosen.nat64_prefix) {
+    s.nat64 = nat64_prefix::parse(*chosen.nat64_prefix);
+    if (!s.nat64)
+      return bad("nat64_prefix " + quoted(*chosen.nat64_prefix) +
+                 " is not an IPv6 prefix of 32, 40, 48, 56, 64 or 96 bits, as 64:ff9b::/96 is");
   }
   s.chosen = std::move(chosen);
   return s;
@@ -103,6 +119,7 @@ lookup_request lookup_for(const settings& s, target what, std::optional<families
     r.types.push_back(rr_type::https);  // RFC 8305 section 3, and HEv3: in this order
   if (f != families::ipv4_only) r.types.push_back(rr_type::aaaa);
   if (f != families::ipv6_only) r.types.push_back(rr_type::a);
+  if (f == families::both) r.nat64 = s.nat64;
   r.what = std::move(what);
   return r;
 }
@@ -121,6 +138,12 @@ race_settings racing_for(const settings& s, const connect_options& o, bool has_i
           .adapt_delay = !o.attempt_delay,
           .awaited = has_ipv6 ? family::ipv6 : family::ipv4,
           .deadline = now + o.timeout};
+}
+
+std::optional<stale_rules> stale_for(const settings& s, bool use_cache, bool use_stale) {
+  const cache_options& c = s.chosen.cache;
+  if (!use_cache || !use_stale || c.stale_window == 0s) return std::nullopt;
+  return stale_rules{.ttl = c.stale_ttl, .after = c.stale_after};
 }
 
 order_settings ordering_for(const settings& s) {

@@ -21,6 +21,7 @@ struct settings {
   options chosen;
   std::vector<upstream> servers;  ///< empty: the system's
   std::optional<client_subnet> subnet;
+  std::optional<nat64_prefix> nat64;
 };
 
 /// Reads servers and subnet, and checks ranges. The sentence of an error names the option.
@@ -38,6 +39,8 @@ query_rules query_rules_for(const settings& s, const resolv_conf& system);
 lookup_request lookup_for(const settings& s, target what, std::optional<families> wanted, bool search,
                           std::optional<bool> https, const resolv_conf& system, bool has_ipv6);
 race_settings racing_for(const settings& s, const connect_options& o, bool has_ipv6, time_point now);
+/// Whether and how one call may use answers past their time.
+std::optional<stale_rules> stale_for(const settings& s, bool use_cache, bool use_stale);
 order_settings ordering_for(const settings& s);
 /// As a connect with these settings orders.
 order_settings ordering_for(const settings& s, const connect_options& o);

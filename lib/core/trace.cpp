@@ -33,6 +33,8 @@ const char* to_string(query_record::source s) noexcept {
       return "hosts";
     case special:
       return "special";
+    case stale:
+      return "stale";
   }
   return "?";
 }

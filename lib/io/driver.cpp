@@ -61,6 +61,11 @@ void driver::start(operation_id id, std::unique_ptr<core::operation> work, conne
   pump();
 }
 
+void driver::refresh(const core::question& q) {
+  engine_.refresh(q, io::now());
+  pump();
+}
+
 void driver::cancel(operation_id id) {
   engine_.cancel(id, io::now());
   pump();

@@ -35,6 +35,9 @@ class driver final : public transport_events, private event_loop::timer_handler 
 
   void start(operation_id id, std::unique_ptr<core::operation> work, connector_settings settings, finished done);
 
+  /// Asks `q` for the cache; nobody waits for it. After use().
+  void refresh(const core::question& q);
+
   /// Looks whether there is anything to do: probes may have become due by what other threads have learned.
   void look() { pump(); }
 

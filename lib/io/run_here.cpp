@@ -72,14 +72,21 @@ local_outcome run_here(core::operation& work, const connector_settings& settings
                        core::random_source& random, const std::atomic<bool>& stop) {
   using step = core::operation_action::kind;
   sockets s(work, settings);
+  local_outcome out;
   for (;;) {
     if (stop.load(std::memory_order_relaxed)) work.cancel(io::now());
     const core::operation_action a = work.next(io::now(), random);
     switch (a.is) {
       case step::ask: {
-        auto hit = a.fresh ? std::nullopt : answers.find(a.asked, io::now());
-        if (!hit) return {};
-        work.on_answer(a.asked, {.what = std::move(hit->what), .expires = hit->expires}, io::now());
+        auto hit = a.fresh ? std::nullopt : answers.find(a.asked, io::now(), a.stale_too);
+        if (!hit) return out;
+        const core::delivery known{.what = std::move(hit->what), .expires = hit->expires, .stale = hit->stale};
+        if (hit->stale && hit->refresh) {
+          work.on_stale(a.asked, known, io::now());
+          return out;
+        }
+        if (hit->refresh) out.refresh.push_back(a.asked);
+        work.on_answer(a.asked, known, io::now());
         break;
       }
       case step::open:
@@ -93,7 +100,9 @@ local_outcome run_here(core::operation& work, const connector_settings& settings
         break;
       case step::done:
         for (const core::question& q : work.distrusted()) answers.ask_again(q, io::now());
-        return {true, work.winner() ? s.take(*work.winner()) : unique_fd()};
+        out.done = true;
+        if (work.winner()) out.winner = s.take(*work.winner());
+        return out;
     }
   }
 }

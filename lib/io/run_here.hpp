@@ -6,6 +6,7 @@
 #include "io/connector.hpp"
 
 #include <atomic>
+#include <vector>
 
 namespace lbresolve::io {
 
@@ -13,6 +14,7 @@ namespace lbresolve::io {
 struct local_outcome {
   bool done = false;  ///< false: it needs an upstream; nothing is open, start it on an engine as it is
   unique_fd winner;   ///< where it was won
+  std::vector<core::question> refresh;  ///< worth asking again in the background, whether it is done or not
 };
 
 /// Runs `work` with what the cache has, waiting in poll(2): no hop to another thread, no descriptor but the attempts'.

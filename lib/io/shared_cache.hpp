@@ -15,9 +15,9 @@ class shared_cache final : public core::answer_store {
  public:
   shared_cache(const cache_options& settings, std::uint64_t hash_seed) : cache_(settings, hash_seed) {}
 
-  std::optional<core::cache::hit> find(const core::question& q, core::time_point now) override {
+  std::optional<core::cache::hit> find(const core::question& q, core::time_point now, bool stale_too) override {
     const std::lock_guard lock(mutex_);
-    return cache_.find(q, now);
+    return cache_.find(q, now, stale_too);
   }
   void store(const core::question& q, std::shared_ptr<const core::answer> what, core::time_point now) override {
     const std::lock_guard lock(mutex_);
@@ -26,6 +26,10 @@ class shared_cache final : public core::answer_store {
   void ask_again(const core::question& q, core::time_point now) override {
     const std::lock_guard lock(mutex_);
     cache_.ask_again(q, now);
+  }
+  void on_stale_used(const core::question& q, core::time_point now) override {
+    const std::lock_guard lock(mutex_);
+    cache_.on_stale_used(q, now);
   }
   void forget_failures() {
     const std::lock_guard lock(mutex_);

@@ -82,7 +82,11 @@ WRONG = [
     (["--subnet", "192.0.2.0/99", "a.test"], '--subnet "192.0.2.0/99"'),
     (["--subnet", "here", "a.test"], '--subnet "here"'),
     (["--subnet", "", "a.test"], "--subnet needs a value"),
+    (["--nat64", "64:ff9b::/97", "a.test"], '--nat64 "64:ff9b::/97"'),
+    (["--nat64", "192.0.2.0/32", "a.test"], '--nat64 "192.0.2.0/32"'),
+    (["--nat64", "", "a.test"], "--nat64 needs a value"),
     (["-4", "-6", "a.test"], "-4 and -6"),
+    (["--stale", "--no-cache", "a.test"], "--stale and --no-cache"),
     (["-5", "a.test"], "unknown option -5"),
     (["--nope", "a.test"], "unknown option --nope"),
     (["--nope=1", "a.test"], "unknown option --nope"),
@@ -107,7 +111,7 @@ def test_wrong_flags_point_to_the_help(lbresolve):
 
 
 def flags_of(text):
-    return set(re.findall(r"(?<![\w-])--[a-z][a-z-]+", text)) | set(re.findall(r"(?<![\w-])-[46hV](?!\w)", text))
+    return set(re.findall(r"(?<![\w-])--[a-z][a-z0-9-]+", text)) | set(re.findall(r"(?<![\w-])-[46hV](?!\w)", text))
 
 
 def test_every_flag_of_the_help_works_and_is_documented(lbresolve):

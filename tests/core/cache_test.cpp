@@ -401,6 +401,165 @@ TEST_CASE("TTL-05: a change of network forgets failures and their count, and not
   CHECK(life(c, ask("broken.example"), start + 7s) == 5s);
 }
 
+namespace {
+
+cache_options with_window(std::chrono::seconds window) {
+  cache_options settings;
+  settings.stale_window = window;
+  return settings;
+}
+
+}  // namespace
+
+TEST_CASE("TTL-06: an answer past its time is kept for the window, for those who ask for it") {
+  cache c(with_window(3'600s));
+  const question q = ask("www.example.com");
+  put(c, q, with_addresses("www.example.com", 60), start);
+  CHECK_FALSE(c.find(q, start + 59s, true)->stale);
+  CHECK_FALSE(c.find(q, start + 60s));
+  const auto hit = c.find(q, start + 60s, true);
+  REQUIRE(hit);
+  CHECK(hit->stale);
+  CHECK(hit->refresh);
+  CHECK(hit->expires == start + 60s);
+  CHECK(c.find(q, start + 60s + 3'600s - 1ns, true));
+  CHECK_FALSE(c.find(q, start + 60s + 3'600s, true));
+}
+
+TEST_CASE("TTL-06: without a window nothing past its time is given") {
+  cache c({});
+  put(c, ask("www.example.com"), with_addresses("www.example.com", 60), start);
+  CHECK_FALSE(c.find(ask("www.example.com"), start + 60s, true));
+}
+
+TEST_CASE("TTL-06: stale is only what has records") {
+  cache c(with_window(3'600s));
+  put(c, ask("gone.example"), negative("gone.example", answer::kind::nxdomain, 60), start);
+  put(c, ask("v4.example", rr_type::aaaa), negative("v4.example", answer::kind::nodata, 60), start);
+  put(c, ask("broken.example"), failure(), start);
+  for (const char* name : {"gone.example", "v4.example", "broken.example"})
+    for (const rr_type t : {rr_type::a, rr_type::aaaa}) CHECK_FALSE(c.find(ask(name, t), start + 60s, true));
+}
+
+TEST_CASE("TTL-06: never over a fresh NXDOMAIN, nor after it") {
+  cache c(with_window(3'600s));
+  for (const rr_type t : {rr_type::a, rr_type::aaaa})
+    put(c, ask("www.example.com", t), with_addresses("www.example.com", 60), start);
+  std::uint32_t ttl = 30;
+  SUBCASE("that is kept") {}
+  SUBCASE("that is not to be kept") { ttl = 0; }
+  put(c, ask("www.example.com"), negative("www.example.com", answer::kind::nxdomain, ttl), start + 100s);
+  for (const rr_type t : {rr_type::a, rr_type::aaaa}) {
+    const auto hit = c.find(ask("www.example.com", t), start + 100s, true);
+    CHECK(hit.has_value() == (ttl > 0));
+    if (hit) CHECK(hit->what->is == answer::kind::nxdomain);
+    CHECK_FALSE(c.find(ask("www.example.com", t), start + 130s, true));
+  }
+}
+
+TEST_CASE("TTL-06: NODATA takes the place of what is stale") {
+  cache c(with_window(3'600s));
+  put(c, ask("www.example.com"), with_addresses("www.example.com", 60), start);
+  put(c, ask("www.example.com"), negative("www.example.com", answer::kind::nodata, 30), start + 100s);
+  CHECK(c.find(ask("www.example.com"), start + 100s, true)->what->is == answer::kind::nodata);
+  CHECK_FALSE(c.find(ask("www.example.com"), start + 130s, true));
+}
+
+TEST_CASE("TTL-06, TTL-05: a failure hides what is stale from those who do not want it, and does not extend it") {
+  cache c(with_window(3'600s));
+  const question q = ask("www.example.com");
+  put(c, q, with_addresses("www.example.com", 60), start);
+  put(c, q, failure(), start + 100s);
+  CHECK(c.find(q, start + 100s)->what->why == "SERVFAIL");
+  const auto hit = c.find(q, start + 100s, true);
+  REQUIRE(hit);
+  CHECK(hit->what->is == answer::kind::positive);
+  // RFC 8767 section 5: "attempts to refresh ... not more frequently than every 30 seconds" after a failure.
+  CHECK_FALSE(hit->refresh);
+  CHECK_FALSE(c.find(q, start + 130s - 1ns, true)->refresh);
+  CHECK(c.find(q, start + 130s, true)->refresh);
+  for (auto at = 130s; at < 3'600s; at += 300s) put(c, q, failure(), start + at);
+  CHECK(c.find(q, start + 3'660s - 1ns, true)->stale);
+  const auto last = c.find(q, start + 3'660s, true);
+  CHECK((!last || last->what->is == answer::kind::failure));
+}
+
+TEST_CASE("TTL-06: after a stale answer had to be used, asking again is not due for 30 s") {
+  cache c(with_window(3'600s));
+  const question q = ask("www.example.com");
+  put(c, q, with_addresses("www.example.com", 60), start);
+  c.on_stale_used(q, start + 59s);
+  CHECK(c.find(q, start + 60s, true)->refresh);
+  c.on_stale_used(q, start + 60s);
+  CHECK_FALSE(c.find(q, start + 90s - 1ns, true)->refresh);
+  CHECK(c.find(q, start + 90s, true)->refresh);
+}
+
+TEST_CASE("TTL-06, TTL-10: what is stale goes before what is in use") {
+  cache_options settings = with_window(3'600s);
+  settings.max_bytes = 16'000;
+  cache c(settings);
+  for (int i = 0; i < 20; ++i) {
+    const std::string text = "old" + std::to_string(i) + ".example";
+    put(c, ask(text), with_addresses(text, 10), start);
+    CHECK(c.find(ask(text), start));
+  }
+  put(c, ask("late.example"), with_addresses("late.example", 3'600), start);
+  CHECK(c.find(ask("late.example"), start));
+  for (int i = 0; i < 40; ++i) {
+    const std::string text = "new" + std::to_string(i) + ".example";
+    put(c, ask(text), with_addresses(text, 3'600), start + 10s);
+  }
+  for (int i = 0; i < 20; ++i) CHECK_FALSE(c.find(ask("old" + std::to_string(i) + ".example"), start + 10s, true));
+  CHECK(c.find(ask("late.example"), start + 10s));
+}
+
+TEST_CASE("TTL-07: a hit in the last tenth of the TTL says once that it is worth asking again") {
+  cache c({});
+  const question q = ask("www.example.com");
+  put(c, q, with_addresses("www.example.com", 100), start);
+  CHECK_FALSE(c.find(q, start)->refresh);
+  CHECK_FALSE(c.find(q, start + 90s - 1ns)->refresh);
+  CHECK(c.find(q, start + 95s)->refresh);
+  CHECK_FALSE(c.find(q, start + 95s)->refresh);
+  CHECK_FALSE(c.find(q, start + 99s)->refresh);
+  put(c, q, with_addresses("www.example.com", 100), start + 99s);
+  CHECK_FALSE(c.find(q, start + 99s)->refresh);
+  CHECK(c.find(q, start + 194s)->refresh);
+}
+
+TEST_CASE("TTL-07: the moment differs from name to name, between a tenth and a twentieth before the end") {
+  cache c({});
+  std::vector<int> begun(100);
+  for (int i = 0; i < 1'000; ++i) {
+    const question q = ask("host" + std::to_string(i) + ".example");
+    put(c, q, with_addresses("x", 1'000), start);
+    int at = 900;
+    while (!c.find(q, start + std::chrono::seconds(at))->refresh) ++at;
+    REQUIRE(at <= 950);
+    ++begun[static_cast<std::size_t>(at - 900)];
+  }
+  CHECK(*std::max_element(begun.begin(), begun.end()) < 60);  // 20 each, if even
+}
+
+TEST_CASE("TTL-07: not for short TTLs, negative answers, failures, nor where it is turned off") {
+  cache c({});
+  put(c, ask("short.example"), with_addresses("x", 9), start);
+  put(c, ask("gone.example"), negative("gone.example", answer::kind::nxdomain, 100), start);
+  put(c, ask("v4.example"), negative("v4.example", answer::kind::nodata, 100), start);
+  put(c, ask("broken.example"), failure(), start);
+  CHECK_FALSE(c.find(ask("short.example"), start + 9s - 1ns)->refresh);
+  CHECK_FALSE(c.find(ask("gone.example"), start + 99s)->refresh);
+  CHECK_FALSE(c.find(ask("v4.example"), start + 99s)->refresh);
+  CHECK_FALSE(c.find(ask("broken.example"), start + 5s - 1ns)->refresh);
+
+  cache_options settings;
+  settings.prefetch = false;
+  cache off(settings);
+  put(off, ask("www.example.com"), with_addresses("x", 100), start);
+  CHECK_FALSE(off.find(ask("www.example.com"), start + 99s)->refresh);
+}
+
 TEST_CASE("TTL-09: using an answer never lengthens its life, and time that went by counts in full") {
   cache c({});
   const question q = ask("www.example.com");

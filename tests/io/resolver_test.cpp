@@ -132,6 +132,61 @@ TEST_CASE("a second connect answers from the cache and asks nobody") {
   CHECK(c.value().story()->queries[0].from == query_record::source::cache);
 }
 
+TEST_CASE("HE-17, TTL-06: a blocking call takes what is stale while the upstream is silent") {
+  std::atomic<bool> mute{false};
+  fake_dns_server dns([&mute](const fake_dns_server::request& r) {
+    return mute ? std::vector<fake_dns_server::reply>{} : always({"127.0.0.1"})(r);
+  });
+  listener l;
+  auto o = asking(dns);
+  o.families = families::ipv4_only;
+  o.cache.max_ttl = 1s;
+  o.cache.stale_window = 3'600s;
+  auto r = resolver::create(o);
+  REQUIRE(r.value().connect(target_of("example.test", l)));
+  mute = true;
+  std::this_thread::sleep_for(1'050ms);
+  const auto asked = dns.request_count();
+
+  auto c = r.value().connect(target_of("example.test", l));
+  REQUIRE(c);
+  CHECK(c.value().story()->took < 1s);
+  CHECK(c.value().story()->queries[0].from == query_record::source::stale);
+  for (int i = 0; i < 500 && dns.request_count() == asked; ++i) std::this_thread::sleep_for(10ms);
+  CHECK(dns.request_count() > asked);  // the refresh
+
+  auto found = r.value().resolve("example.test");  // the refresh had its time: not waited for again
+  REQUIRE(found);
+  CHECK(found.value().ttl == 30s);
+  CHECK(found.value().story->took < 1s);
+  CHECK_FALSE(r.value().resolve("example.test", {.timeout = 200ms, .use_stale = false}));
+}
+
+TEST_CASE("TTL-07: a hit on the caller's thread has the loop ask again, once") {
+  for (const loop how : {loop::own_thread, loop::caller}) {
+    fake_dns_server dns(always({"127.0.0.1"}));
+    auto o = asking(dns, how);
+    o.families = families::ipv4_only;
+    o.cache.max_ttl = 2s;
+    o.cache.prefetch_min_ttl = 1s;
+    auto r = resolver::create(o);
+    REQUIRE(r.value().resolve("example.test"));
+    const auto fetched = steady::now();
+    // Hits until one of them falls into the last tenth, or there was none and the answer has ended.
+    while (dns.request_count() == 1 && steady::now() - fetched < 5s) {
+      REQUIRE(r.value().resolve("example.test"));
+      r.value().process();
+      std::this_thread::sleep_for(5ms);
+    }
+    CHECK(dns.request_count() == 2);
+    if (steady::now() - fetched < 2s) {  // else this machine slept through it, and nothing can be said
+      auto found = r.value().resolve("example.test");
+      REQUIRE(found);
+      CHECK(found.value().story->queries[0].from == query_record::source::cache);
+    }
+  }
+}
+
 TEST_CASE("HE-55: 10,000 sequential and 100 parallel connects leave the descriptor count as it was") {
   fake_dns_server dns(always({"127.0.0.1"}));
   listener l;

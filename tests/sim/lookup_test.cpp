@@ -172,6 +172,7 @@ TEST_CASE("HE-57: with a source address the other family is skipped, with its re
 
 TEST_CASE("TTL-01: an answer is used until exactly its TTL") {
   simulated_world w;
+  w.chosen.cache.prefetch = false;
   w.server(0, zone{.addresses = {{"example.test", {"192.0.2.1"}}}, .ttl = 10, .after = 0ms});
   w.resolved("example.test");
   const auto first = w.queries_for(rr_type::a);
@@ -181,6 +182,42 @@ TEST_CASE("TTL-01: an answer is used until exactly its TTL") {
   w.pass(1ms);
   w.resolved("example.test");
   CHECK(w.queries_for(rr_type::a) == first + 1);
+}
+
+TEST_CASE("TTL-07: a name used in the last tenth of its TTL is asked for once, in the background") {
+  simulated_world w;
+  w.server(0, zone{.addresses = {{"example.test", {"192.0.2.1"}}}, .ttl = 100, .after = 200ms});
+  const resolve_options v4_only{.families = families::ipv4_only};
+  w.resolved("example.test", v4_only);
+  w.pass(89s).resolved("example.test", v4_only);
+  CHECK(w.queries.size() == 1);
+  const auto id = w.pass(7s).resolve("example.test", v4_only);  // 96.2 s
+  std::vector<std::uint64_t> others;
+  for (int i = 0; i < 10; ++i) others.push_back(w.resolve("example.test", v4_only));
+  w.run();
+  CHECK(w.queries.size() == 2);
+  CHECK(w.outcome(id).story->took == 0ms);
+  CHECK(w.outcome(id).ttl == 4s);
+  // What it brought has its whole TTL.
+  const auto later = w.pass(50s).resolved("example.test", v4_only);
+  CHECK(later.story->took == 0ms);
+  CHECK(w.queries.size() == 2);
+}
+
+TEST_CASE("TTL-07: none for idle names, and a prefetch that fails is not repeated before the end") {
+  simulated_world w;
+  const zone up{.addresses = {{"example.test", {"192.0.2.1"}}, {"idle.test", {"192.0.2.2"}}}, .ttl = 100, .after = 5ms};
+  w.server(0, up);
+  const resolve_options v4_only{.families = families::ipv4_only};
+  w.resolved("example.test", v4_only);
+  w.resolved("idle.test", v4_only);
+  w.queries.clear();
+  w.server(0, [](const sent_query& q) -> std::vector<scripted_reply> { return {{5ms, make_reply(q, {}, 0, 2)}}; });
+  w.pass(96s);
+  for (int i = 0; i < 3; ++i) CHECK(w.pass(1s).resolved("example.test", v4_only).endpoints.size() == 1);
+  CHECK(w.queries.size() == 1);
+  w.pass(200s).run();
+  CHECK(w.queries.size() == 1);
 }
 
 TEST_CASE("TTL-02: TTL 0 is used once, and callers already waiting share it") {

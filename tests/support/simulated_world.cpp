@@ -100,6 +100,11 @@ void simulated_world::begin() {
   engine_->use(core::upstreams_for(settings_, system_->dns), core::query_rules_for(settings_, system_->dns));
 }
 
+std::optional<address> simulated_world::source_of(const address& to) const {
+  if (to.is_v6()) return has_ipv6 ? v6(0).source : std::nullopt;
+  return has_ipv4 ? v4(0).source : std::nullopt;
+}
+
 std::uint64_t simulated_world::connect(const std::string& target, const connect_options& o) {
   begin();
   const core::target what = core::parse_target(target, true).value();
@@ -107,12 +112,10 @@ std::uint64_t simulated_world::connect(const std::string& target, const connect_
       .lookup = core::lookup_for(settings_, what, o.families, o.search, o.https_records, system_->dns, has_ipv6),
       .racing = core::racing_for(settings_, o, has_ipv6, now_),
       .use_cache = o.use_cache,
+      .use_stale = core::stale_for(settings_, o.use_cache, o.use_stale).has_value(),
       .source_address = o.source_address,
       .memory = core::memory_for(settings_, *memory_, what, o.mode.value_or(settings_.chosen.selection.mode)),
-      .source_of = [this](const address& to) -> std::optional<address> {
-        if (to.is_v6()) return has_ipv6 ? v6(0).source : std::nullopt;
-        return v4(0).source;
-      }};
+      .source_of = [this](const address& to) { return source_of(to); }};
   const auto id = ++last_id_;
   outcomes_[id];
   engine_->start(id, std::make_unique<core::connect_operation>(std::move(r), system_, now_), now_);
@@ -127,7 +130,8 @@ std::uint64_t simulated_world::resolve(const std::string& target, const resolve_
                           .use_cache = o.use_cache,
                           .deadline = now_ + o.timeout,
                           .sibling_wait = o.sibling_wait,
-                          .source_of = [](const address& to) { return to.is_v6() ? v6(0).source : v4(0).source; }};
+                          .stale = core::stale_for(settings_, o.use_cache, o.use_stale),
+                          .source_of = [this](const address& to) { return source_of(to); }};
   const auto id = ++last_id_;
   outcomes_[id];
   resolves_.insert(id);
@@ -239,6 +243,7 @@ void simulated_world::finish(core::engine::action& a) {
       return;
     }
     o.endpoints = found.value().endpoints;
+    o.ttl = found.value().ttl;
     o.story = found.value().story;
     return;
   }

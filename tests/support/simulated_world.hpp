@@ -72,6 +72,7 @@ struct world_outcome {
   endpoint peer;
   std::optional<error> failed;
   std::vector<endpoint> endpoints;  ///< of a resolve
+  std::chrono::seconds ttl{};       ///< likewise
   std::shared_ptr<const trace> story;
   duration at{};            ///< since the world began
   std::string end() const;  ///< "4.1@80", or "lost@300"
@@ -84,6 +85,7 @@ class simulated_world final : public core::answer_store {
   options chosen;                ///< change before the first operation
   core::system_settings system;  ///< likewise
   bool has_ipv6 = true;
+  bool has_ipv4 = true;
 
   simulated_world& server(std::size_t i, server_script s);
   simulated_world& endpoint_is(const std::string& text, behaviour b);
@@ -118,14 +120,16 @@ class simulated_world final : public core::answer_store {
   std::size_t queries_for(core::rr_type type) const;
 
  private:
-  std::optional<core::cache::hit> find(const core::question& q, time_point now) override {
-    return cache_->find(q, now);
+  std::optional<core::cache::hit> find(const core::question& q, time_point now, bool stale_too) override {
+    return cache_->find(q, now, stale_too);
   }
   void store(const core::question& q, std::shared_ptr<const core::answer> what, time_point now) override {
     cache_->store(q, std::move(what), now);
   }
   void ask_again(const core::question& q, time_point now) override { cache_->ask_again(q, now); }
+  void on_stale_used(const core::question& q, time_point now) override { cache_->on_stale_used(q, now); }
 
+  std::optional<address> source_of(const address& to) const;
   void begin();
   time_point perform();
   void send(const core::dns_client::action& a);

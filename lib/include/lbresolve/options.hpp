@@ -64,6 +64,17 @@ struct cache_options {
   std::chrono::seconds max_negative_ttl{3'600};
   std::chrono::seconds failure_ttl{5};  ///< RFC 9520: first failure; doubles to `max_failure_ttl`
   std::chrono::seconds max_failure_ttl{300};
+  /// A name that is used in the last tenth of its answer's TTL is asked for again in the background, once, at a moment
+  /// that differs from name to name. What goes unused is not.
+  bool prefetch = true;
+  /// Not for a shorter TTL: its last tenth is hardly longer than a query takes, and it would mean a query all the time.
+  std::chrono::seconds prefetch_min_ttl{10};
+  /// Serve-stale (RFC 8767): how long after its time an answer with records may still be used where no upstream gives a
+  /// newer one. 0: never. An hour is a good value.
+  std::chrono::seconds stale_window{0};
+  std::chrono::seconds stale_ttl{30};            ///< `resolution.ttl` of an answer past its time
+  std::chrono::milliseconds stale_after{1'800};  ///< how long a resolve waits for a new answer before it takes it
+  std::chrono::seconds stale_recheck{30};        ///< after that did not come, not asked again for so long; >= 30 s
 };
 
 /// How addresses are chosen among. The reasons are in docs/balancing.md.
@@ -95,6 +106,10 @@ struct options {
   lbresolve::loop loop = loop::own_thread;
   /// Ask AAAA also where this host has no route to any IPv6 address.
   bool ask_unroutable = false;
+  /// The prefix of this network's NAT64 (RFC 6052), as "64:ff9b::/96"; 32, 40, 48, 56, 64 or 96 bits. Where this host
+  /// has no route to an IPv4 address, from DNS or given as it is, but one to the address that the NAT64 has for it,
+  /// that one is used instead (RFC 8305 section 7). Not with `families::ipv4_only`. Unset: never.
+  std::optional<std::string> nat64_prefix;
   selection_options selection;
   racing_options racing;
   query_options query;
@@ -110,7 +125,10 @@ struct resolve_options {
   std::chrono::milliseconds sibling_wait{500};
   std::optional<lbresolve::families> families;  ///< unset: the resolver's
   bool use_cache = true;                        ///< false: ask again; the answer is cached all the same
-  bool search = true;                           ///< apply the search list of the system's config
+  /// Where `cache.stale_window` keeps answers past their time: take one when no upstream answers within
+  /// `cache.stale_after`. The trace says so, and `resolution.ttl` is `cache.stale_ttl`.
+  bool use_stale = true;
+  bool search = true;  ///< apply the search list of the system's config
 };
 
 /// The settings of one connect.
@@ -122,6 +140,9 @@ struct connect_options {
   std::string hash_key;                                    ///< policy `hash`: what decides; empty: the target
   std::optional<std::chrono::milliseconds> attempt_delay;  ///< unset: the resolver's
   bool use_cache = true;
+  /// Where `cache.stale_window` keeps answers past their time: connect to their addresses at once while the name is
+  /// asked again; new addresses join, and where the old ones fail the new ones are waited for.
+  bool use_stale = true;
   bool search = true;
   /// Ask for HTTPS records (RFC 9460), and go where they say; unset: for https:// targets.
   std::optional<bool> https_records;

@@ -25,6 +25,7 @@ struct query_record {
     shared,   ///< joined a query already in flight
     hosts,    ///< the hosts file
     special,  ///< a name that never goes out (RFC 6761), or a literal
+    stale,    ///< the cache, past its TTL (RFC 8767)
   };
   enum class outcome : std::uint8_t {
     pending,      ///< no answer by the time the operation ended
