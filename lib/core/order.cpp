@@ -41,8 +41,9 @@ using scratch_vector = std::pmr::vector<T>;
 
 ranked rank(const candidate& c, std::uint32_t index, double cost, selection_mode mode) {
   const auto r = rank_destination(c.endpoint.address, c.source);
-  return {std::uint64_t{group_of(c, mode)} << 9 | std::uint64_t{c.endpoint.address.is_v4()} << 8 | r.tier(),
-          r.preference(), index, cost};
+  const unsigned tier = mode == selection_mode::server ? 0 : r.tier();
+  return {std::uint64_t{group_of(c, mode)} << 9 | std::uint64_t{c.endpoint.address.is_v4()} << 8 | tier, r.preference(),
+          index, cost};
 }
 
 /// Which family goes first in a group: the one that RFC 6724 likes best, unless it is known to be clearly farther.
