@@ -37,7 +37,7 @@ void connect_operation::begin_lookup() {
 
 operation_action connect_operation::next(time_point now, random_source& random) {
   using step = operation_action::kind;
-  request_.memory.tell(random);
+  request_.memory.tell(now, random);
   for (;;) {
     const lookup::action found = lookup_->next();
     if (found.is == lookup::action::kind::ask) {
@@ -77,7 +77,7 @@ operation_action connect_operation::next(time_point now, random_source& random) 
         break;
     }
     story_->took = now - start_;
-    request_.memory.tell(random);
+    request_.memory.tell(now, random);
     request_.memory.on_end(now);
     return {.is = step::done};
   }
@@ -161,11 +161,16 @@ candidate connect_operation::make_candidate(const address& to, bool hint) const 
   return c;
 }
 
-// Everything known has failed. Fresh answers cannot be bettered now; what was cached may have changed.
+// Everything known has failed. Fresh answers cannot be bettered now, only before the next connect; what was cached may
+// have changed. Neither is done all the time (SEL-04).
 void connect_operation::resolve_again(time_point now) {
-  for (const rr_type type : lookup_->types()) distrusted_.push_back({lookup_->current_name(), type});
-  if (!std::exchange(from_cache_, false)) return race_.on_nothing_new(now);
-  asking_ = request_.memory.may_ask_again(now) ? asking_again::past_the_cache : asking_again::joined;
+  const bool may_ask = request_.memory.may_ask_again(now);
+  if (!std::exchange(from_cache_, false)) {
+    if (may_ask)
+      for (const rr_type type : lookup_->types()) distrusted_.push_back({lookup_->current_name(), type});
+    return race_.on_nothing_new(now);
+  }
+  asking_ = may_ask ? asking_again::past_the_cache : asking_again::joined;
   found_.clear();
   story_->notes.emplace_back(asking_ == asking_again::past_the_cache
                                  ? "every cached address failed: asked again"

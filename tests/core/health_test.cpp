@@ -214,8 +214,8 @@ TEST_CASE("SEL-15: the latency that the program reports is kept apart from the d
 
 TEST_CASE("what goes on there is counted, and never below nothing") {
   subject s;
-  s.health.on_started();
-  s.health.on_started();
+  s.health.on_started(s.now);
+  s.health.on_started(s.now);
   s.health.on_ended();
   CHECK(s.view().in_flight == 1);
   s.health.on_ended();
@@ -225,13 +225,14 @@ TEST_CASE("what goes on there is counted, and never below nothing") {
 
 TEST_CASE("MEM-13: what was remembered comes back as it was") {
   subject s;
-  s.health.restore({.srtt = 30ms, .rttvar = 3ms, .seen = s.now - 10s, .successes = 4, .failures = 1});
+  s.health.restore({.srtt = 30ms, .rttvar = 3ms, .seen = s.now - 10s, .successes = 4, .failures = 1}, s.now, s.rules);
   CHECK(s.state() == state::healthy);
   CHECK(s.view().age == 10s);
   CHECK(s.view().successes == 4);
   subject out;
   out.health.restore(
-      {.seen = out.now - 1s, .failures = 3, .consecutive_failures = 3, .backoff = 1, .ejected_until = out.now + 2s});
+      {.seen = out.now - 1s, .failures = 3, .consecutive_failures = 3, .backoff = 1, .ejected_until = out.now + 2s},
+      out.now, out.rules);
   CHECK(out.state() == state::ejected);
   CHECK(out.pass(2s).state() == state::half_open);
 }
