@@ -82,6 +82,7 @@ void endpoint_health::on_success(time_point now, const health_rules& rules) noex
   if (ejected_until_ != time_point::min()) {
     recovered_ = now;
     ejected_until_ = time_point::min();
+    buckets_ = {};  // the ramp is what caution is due; counted on, its failures would keep it out of the band
   }
   consecutive_failures_ = 0;
   slow_ = false;
@@ -137,11 +138,11 @@ void endpoint_health::eject(time_point now, const health_rules& rules, random_so
   backoff_ = std::min(backoff_ + 1, most_backoff);
 }
 
-void endpoint_health::on_slow(duration waited, time_point now) {
+// What is lost or dead says nothing about the distance: the probe that follows does.
+void endpoint_health::on_slow(time_point now) {
   slow_ = true;
   last_failure_ = now;
   last_fact_ = now;
-  if (srtt_ != duration::zero() && waited > srtt_) srtt_ = waited;  // it is at least this slow
 }
 
 void endpoint_health::on_reported_success(duration latency, time_point now, const health_rules& rules) {

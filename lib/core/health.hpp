@@ -76,7 +76,7 @@ class endpoint_health {
   /// @param may_eject false where ejecting would be wrong: for the only address of a name, or when all of them fail
   void on_failed(duration took, bool may_eject, time_point now, const health_rules& rules, random_source& random);
   /// It was given up after a wait long enough to say that something is wrong, and no longer.
-  void on_slow(duration waited, time_point now);
+  void on_slow(time_point now);
   /// What the program says of a request: it went well, perhaps with a latency (zero: not told).
   void on_reported_success(duration latency, time_point now, const health_rules& rules);
 

@@ -220,11 +220,11 @@ void selection::learn(endpoint_record& r, const endpoint_set& members, const att
       r.health.on_failed(fact.took, may_eject(r, set, now), now, rules_.health, random);
       break;
     case attempt_fact::kind::late:
-      r.health.on_slow(fact.took, now);
+      r.health.on_slow(now);
       break;
     case attempt_fact::kind::given_up:
       if (fact.took <= fact.patience) return;
-      r.health.on_slow(fact.took, now);
+      r.health.on_slow(now);
       break;
   }
   mark_changed(r);
