@@ -37,7 +37,7 @@ void connect_operation::begin_lookup() {
 
 operation_action connect_operation::next(time_point now, random_source& random) {
   using step = operation_action::kind;
-  request_.memory.tell(random);
+  request_.memory.tell(now, random);
   for (;;) {
     if (!stale_.empty()) feed_stale(now, random);
     service_lookup::action found = lookup_->next(random);
@@ -76,7 +76,7 @@ operation_action connect_operation::next(time_point now, random_source& random) 
         break;
     }
     story_->took = now - start_;
-    request_.memory.tell(random);
+    request_.memory.tell(now, random);
     request_.memory.on_end(now);
     return {.is = step::done};
   }
@@ -158,11 +158,15 @@ void connect_operation::complete(candidate& c) {
     c.skip = std::string("the source address is ") + (c.source->is_v4() ? "IPv4" : "IPv6");
 }
 
-// Everything known has failed. Fresh answers cannot be bettered now; what was cached may have changed.
+// Everything known has failed. Fresh answers cannot be bettered now, only before the next connect; what was cached may
+// have changed. Neither is done all the time (SEL-04).
 void connect_operation::resolve_again(time_point now) {
-  distrusted_ = lookup_->asked();
-  if (!std::exchange(from_cache_, false)) return race_.on_nothing_new(now);
-  asking_ = request_.memory.may_ask_again(now) ? asking_again::past_the_cache : asking_again::joined;
+  const bool may_ask = request_.memory.may_ask_again(now);
+  if (!std::exchange(from_cache_, false)) {
+    if (may_ask) distrusted_ = lookup_->asked();
+    return race_.on_nothing_new(now);
+  }
+  asking_ = may_ask ? asking_again::past_the_cache : asking_again::joined;
   story_->notes.emplace_back(asking_ == asking_again::past_the_cache
                                  ? "every cached address failed: asked again"
                                  : "every cached address failed; asked again a moment ago");

@@ -44,7 +44,10 @@ class connect_operation final : public operation {
   void on_unanswered(const query& q, time_point now) override;
   void on_connected(std::size_t attempt, time_point now) override;
   void on_failed(std::size_t attempt, std::error_code code, attempt_record::stage stage, time_point now) override;
-  void cancel(time_point now) override { race_.cancel(now); }
+  void cancel(time_point now) override {
+    request_.memory.on_cancelled();
+    race_.cancel(now);
+  }
   std::optional<std::size_t> winner() const override { return winner_; }
   std::vector<question> pending() const override { return lookup_->pending(); }
   std::vector<question> distrusted() const override { return distrusted_; }

@@ -14,6 +14,7 @@ const endpoint_record* endpoint_table::find(const endpoint& e) const noexcept {
 
 endpoint_record& endpoint_table::at(const endpoint& e, time_point now) {
   if (endpoint_record* known = find(e)) {
+    if (is_over(*known, now)) *known = {.at = e, .changed = known->changed};
     known->visited = true;
     return *known;
   }
@@ -43,6 +44,15 @@ std::size_t endpoint_table::free_slot(time_point now) {
     index_.erase({slots_[i].network, r.at});
     return i;
   }
+}
+
+void endpoint_table::use_network(std::uint64_t network) noexcept {
+  for_each([](endpoint_record& r) {
+    r.health.on_all_ended();
+    r.probing = false;
+    r.probe_due = never;
+  });
+  network_ = network;
 }
 
 void endpoint_table::clear() noexcept {

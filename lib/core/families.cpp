@@ -17,8 +17,10 @@ void families_memory::on_race(family_evidence& of_name, std::uint64_t name, cons
     if (facts.won[i] || !facts.failed[i] || !facts.won[1 - i]) continue;
     of_name.failed[i] = now;
     network_evidence& n = by_family_[i];
-    if (within(n.shown, together, now) && n.name != name && !within(n.success, together, now)) n.demoted = true;
+    const bool another = n.name != name && n.server != facts.failed[i];
+    if (within(n.shown, together, now) && another && !within(n.success, together, now)) n.demoted = true;
     n.name = name;
+    n.server = facts.failed[i];
     n.shown = now;
   }
 }

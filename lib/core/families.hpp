@@ -2,7 +2,8 @@
 //
 // Broken IPv6 is seldom the fault of one server: it is learned once for a network, not once for each address. A name
 // has shown it when every address of the family that was tried failed while the other family worked. Two names that
-// have shown it within a minute, without a success of the family in that minute, speak for the network.
+// have shown it within a minute, at different servers and without a success of the family in that minute, speak for the
+// network.
 #pragma once
 
 #include "core/selection_store.hpp"
@@ -14,6 +15,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 
 namespace lbresolve::core {
 
@@ -42,7 +44,8 @@ class families_memory {
 
  private:
   struct network_evidence {
-    std::uint64_t name = 0;  ///< the last that has shown it
+    std::uint64_t name = 0;         ///< the last that has shown it
+    std::optional<address> server;  ///< where
     time_point shown = time_point::min();
     time_point success = time_point::min();
     bool demoted = false;

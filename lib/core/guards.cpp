@@ -10,7 +10,12 @@ namespace {
 bool is_out(const health_view& v) noexcept { return v.state == endpoint_state::ejected; }
 
 bool was_lately(time_point when, time_point now) noexcept {
-  return when != time_point::min() && now - when <= panic_memory;
+  return when != time_point::min() && when >= now - panic_memory;
+}
+
+/// Refused, or waited for in vain: a network that is down refuses nothing.
+bool is_failing(const health_view& v) noexcept {
+  return v.consecutive_failures > 0 || v.state == endpoint_state::suspect;
 }
 
 }  // namespace
@@ -21,7 +26,7 @@ bool is_panic(std::span<const health_view> set, time_point now) noexcept {
     if (v.demoted) continue;
     if (was_lately(v.last_success, now) && v.last_success >= v.last_failure) return false;
     ++members;
-    if (v.consecutive_failures > 0 && was_lately(v.last_failure, now)) ++failing;
+    if (is_failing(v) && was_lately(v.last_failure, now)) ++failing;
   }
   return members > 1 && failing * 2 > members;
 }

@@ -26,6 +26,10 @@ namespace {
 
 constexpr std::uint16_t most_in_bucket = 60'000;
 constexpr std::uint32_t most_backoff = 16;  // 5 s · 2^16 is far over any cap
+constexpr std::uint32_t most_failures = 1'000'000;
+constexpr duration most_time = std::chrono::hours{1};  // of anything that is measured
+
+duration sane(duration d) noexcept { return std::clamp(d, duration::zero(), most_time); }
 
 double ratio(duration part, duration whole) noexcept {
   return static_cast<double>(part.count()) / static_cast<double>(std::max<std::int64_t>(whole.count(), 1));
@@ -42,15 +46,21 @@ duration since(time_point then, time_point now) noexcept {
 
 }  // namespace
 
+/// Where the bucket of that number is kept; numbers are negative before the clock's zero.
+std::size_t endpoint_health::slot_of(std::int64_t number) noexcept {
+  constexpr auto n = static_cast<std::int64_t>(bucket_count);
+  return static_cast<std::size_t>((number % n + n) % n);
+}
+
 void endpoint_health::count(std::uint16_t half_successes, std::uint16_t half_failures, time_point now) noexcept {
   const std::int64_t number = now.time_since_epoch() / bucket_width;
   const std::int64_t passed = number - newest_bucket_;
   if (passed > 0) {
     for (std::int64_t i = 1; i <= std::min<std::int64_t>(passed, bucket_count); ++i)
-      buckets_[static_cast<std::size_t>(newest_bucket_ + i) % bucket_count] = {};
+      buckets_[slot_of(newest_bucket_ + i)] = {};
     newest_bucket_ = number;
   }
-  bucket& b = buckets_[static_cast<std::size_t>(newest_bucket_) % bucket_count];
+  bucket& b = buckets_[slot_of(newest_bucket_)];
   b.successes = static_cast<std::uint16_t>(std::min(b.successes + half_successes, int{most_in_bucket}));
   b.failures = static_cast<std::uint16_t>(std::min(b.failures + half_failures, int{most_in_bucket}));
   last_fact_ = now;
@@ -72,6 +82,7 @@ void endpoint_health::on_success(time_point now, const health_rules& rules) noex
   if (ejected_until_ != time_point::min()) {
     recovered_ = now;
     ejected_until_ = time_point::min();
+    buckets_ = {};  // the ramp is what caution is due; counted on, its failures would keep it out of the band
   }
   consecutive_failures_ = 0;
   slow_ = false;
@@ -102,8 +113,9 @@ void endpoint_health::on_connected(duration took, duration typical, time_point n
 void endpoint_health::on_failed(duration took, bool may_eject, time_point now, const health_rules& rules,
                                 random_source& random) {
   count(0, 2, now);
+  took = sane(took);
   failure_time_ = failure_time_ == duration::zero() ? took : (3 * failure_time_ + took) / 4;
-  consecutive_failures_ = std::min(consecutive_failures_ + 1, 1'000'000U);
+  consecutive_failures_ = std::min(consecutive_failures_ + 1, most_failures);
   last_failure_ = now;
   forgiven_ = now;
   if (!may_eject) return;
@@ -126,18 +138,18 @@ void endpoint_health::eject(time_point now, const health_rules& rules, random_so
   backoff_ = std::min(backoff_ + 1, most_backoff);
 }
 
-void endpoint_health::on_slow(duration waited, time_point now) {
+// What is lost or dead says nothing about the distance: the probe that follows does.
+void endpoint_health::on_slow(time_point now) {
   slow_ = true;
   last_failure_ = now;
   last_fact_ = now;
-  if (srtt_ != duration::zero() && waited > srtt_) srtt_ = waited;  // it is at least this slow
 }
 
 void endpoint_health::on_reported_success(duration latency, time_point now, const health_rules& rules) {
   on_success(now, rules);
   count(2, 0, now);
   if (latency <= duration::zero()) return;
-  sample(latency, latency_, since(latency_at_, now), rules);
+  sample(sane(latency), latency_, since(latency_at_, now), rules);
   latency_at_ = now;
 }
 
@@ -148,7 +160,7 @@ health_view endpoint_health::view(time_point now, const health_rules& rules) con
                 .age = since(sampled_, now),
                 .latency = latency_,
                 .failure_time = failure_time_,
-                .in_flight = in_flight_,
+                .in_flight = in_flight(),
                 .consecutive_failures = consecutive_failures_,
                 .last_success = last_success_,
                 .last_failure = last_failure_,
@@ -158,7 +170,7 @@ health_view endpoint_health::view(time_point now, const health_rules& rules) con
   const std::int64_t passed = std::max<std::int64_t>(number - newest_bucket_, 0);
   unsigned successes = 0, failures = 0;
   for (std::int64_t i = passed; i < static_cast<std::int64_t>(bucket_count); ++i) {
-    const bucket& b = buckets_[static_cast<std::size_t>(number - i) % bucket_count];
+    const bucket& b = buckets_[slot_of(number - i)];
     successes += b.successes;
     failures += b.failures;
   }
@@ -177,23 +189,27 @@ health_view endpoint_health::view(time_point now, const health_rules& rules) con
     v.state = endpoint_state::healthy;
   }
   const bool in_doubt = v.state == endpoint_state::suspect || v.state == endpoint_state::half_open;
-  v.overdue = in_doubt && in_flight_ == 0 && since(last_failure_, now) >= rules.overdue;
+  v.overdue = in_doubt && attempts_ == 0 && since(std::max(last_failure_, last_try_), now) >= rules.overdue;
   return v;
 }
 
-void endpoint_health::restore(const facts& f) noexcept {
-  srtt_ = f.srtt;
-  rttvar_ = f.rttvar;
-  failure_time_ = f.failure_time;
-  sampled_ = f.srtt == duration::zero() ? time_point::min() : f.seen;
+void endpoint_health::restore(const facts& f, time_point now, const health_rules& rules) noexcept {
+  const time_point seen = std::min(f.seen, now);
+  srtt_ = sane(f.srtt);
+  rttvar_ = sane(f.rttvar);
+  failure_time_ = sane(f.failure_time);
+  sampled_ = srtt_ == duration::zero() ? time_point::min() : seen;
+  buckets_ = {};
+  newest_bucket_ = seen.time_since_epoch() / bucket_width;
   count(static_cast<std::uint16_t>(std::min(f.successes, 30'000U) * 2),
-        static_cast<std::uint16_t>(std::min(f.failures, 30'000U) * 2), f.seen);
-  consecutive_failures_ = f.consecutive_failures;
+        static_cast<std::uint16_t>(std::min(f.failures, 30'000U) * 2), seen);
+  consecutive_failures_ = std::min(f.consecutive_failures, most_failures);
   backoff_ = std::min(f.backoff, most_backoff);
-  ejected_until_ = f.ejected_until;
-  ejected_at_ = f.ejected_until == time_point::min() ? time_point::min() : f.seen;
-  (f.consecutive_failures > 0 ? last_failure_ : last_success_) = f.seen;
-  forgiven_ = f.seen;
+  const bool ejected = f.ejected_until != time_point::min();
+  ejected_until_ = ejected ? std::min(f.ejected_until, now + rules.eject_most) : time_point::min();
+  ejected_at_ = ejected ? seen : time_point::min();
+  (consecutive_failures_ > 0 ? last_failure_ : last_success_) = seen;
+  forgiven_ = seen;
 }
 
 }  // namespace lbresolve::core

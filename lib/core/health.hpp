@@ -56,10 +56,17 @@ struct health_view {
 /// Thread-safety: one thread at a time.
 class endpoint_health {
  public:
-  /// Something goes on there: an attempt, or a request of the program.
-  void on_started() noexcept { ++in_flight_; }
+  /// An attempt is under way there.
+  void on_started(time_point now) noexcept {
+    ++attempts_;
+    last_try_ = now;
+  }
   /// It is over, however it went.
-  void on_ended() noexcept { in_flight_ -= in_flight_ > 0 ? 1 : 0; }
+  void on_ended() noexcept { attempts_ -= attempts_ > 0 ? 1 : 0; }
+  /// The same for a request of the program. One that was not announced may end all the same.
+  void on_request_started() noexcept { ++requests_; }
+  void on_request_ended() noexcept { requests_ -= requests_ > 0 ? 1 : 0; }
+  void on_all_ended() noexcept { attempts_ = requests_ = 0; }
 
   /// A connection came about after `took`.
   /// @param typical what its siblings take, zero where that is not known: a connect over `rules.retransmitted` lost a
@@ -69,24 +76,25 @@ class endpoint_health {
   /// @param may_eject false where ejecting would be wrong: for the only address of a name, or when all of them fail
   void on_failed(duration took, bool may_eject, time_point now, const health_rules& rules, random_source& random);
   /// It was given up after a wait long enough to say that something is wrong, and no longer.
-  void on_slow(duration waited, time_point now);
+  void on_slow(time_point now);
   /// What the program says of a request: it went well, perhaps with a latency (zero: not told).
   void on_reported_success(duration latency, time_point now, const health_rules& rules);
 
   health_view view(time_point now, const health_rules& rules) const noexcept;
 
-  std::uint32_t in_flight() const noexcept { return in_flight_; }
+  std::uint32_t in_flight() const noexcept { return attempts_ + requests_; }
   std::uint32_t backoff() const noexcept { return backoff_; }
   time_point last_fact() const noexcept { return last_fact_; }
 
-  /// What another process, or an earlier one, knew.
+  /// What another process, or an earlier one, knew. It takes the place of what is known here; what is out of any
+  /// reasonable range is brought into it.
   struct facts {
     duration srtt{}, rttvar{}, failure_time{};
     time_point seen;
     std::uint32_t successes = 0, failures = 0, consecutive_failures = 0, backoff = 0;
     time_point ejected_until = time_point::min();
   };
-  void restore(const facts& f) noexcept;
+  void restore(const facts& f, time_point now, const health_rules& rules) noexcept;
 
  private:
   static constexpr std::size_t bucket_count = 6;
@@ -97,6 +105,7 @@ class endpoint_health {
     std::uint16_t failures = 0;
   };
 
+  static std::size_t slot_of(std::int64_t number) noexcept;
   void count(std::uint16_t half_successes, std::uint16_t half_failures, time_point now) noexcept;
   void on_success(time_point now, const health_rules& rules) noexcept;
   void sample(duration value, duration& smoothed, duration since, const health_rules& rules) noexcept;
@@ -110,6 +119,7 @@ class endpoint_health {
   time_point latency_at_ = time_point::min();
   time_point last_success_ = time_point::min();
   time_point last_failure_ = time_point::min();
+  time_point last_try_ = time_point::min();
   time_point last_fact_ = time_point::min();
   time_point forgiven_ = time_point::min();  // since when health counts towards the next forgiveness
   time_point ejected_at_ = time_point::min();
@@ -117,7 +127,8 @@ class endpoint_health {
   time_point recovered_ = time_point::min();  // first success after an ejection
   std::int64_t newest_bucket_ = 0;            // number of the newest bucket, counted from the clock's zero
   std::array<bucket, bucket_count> buckets_{};
-  std::uint32_t in_flight_ = 0;
+  std::uint32_t attempts_ = 0;  // under way
+  std::uint32_t requests_ = 0;  // likewise
   std::uint32_t consecutive_failures_ = 0;
   std::uint32_t backoff_ = 0;
   bool slow_ = false;  // given up after a long wait, and nothing has succeeded since

@@ -22,7 +22,7 @@ measure_operation::measure_operation(measure_request request, std::shared_ptr<co
 
 operation_action measure_operation::next(time_point now, random_source& random) {
   using step = operation_action::kind;
-  request_.memory.tell(random);
+  request_.memory.tell(now, random);
   while (!looked_up_ && !is_over(now)) {
     const service_lookup::action a = lookup_.next(random);
     lookup_.tell(now - start_, *story_);
@@ -35,7 +35,7 @@ operation_action measure_operation::next(time_point now, random_source& random) 
   }
   if (auto socket = next_socket(now)) return *socket;
   timed_out_ = timed_out_ || (!looked_up_ && now >= request_.deadline);
-  request_.memory.tell(random);
+  request_.memory.tell(now, random);
   story_->took = now - start_;
   return {.is = step::done};
 }

@@ -102,8 +102,9 @@ std::uint32_t place_of(const candidate& c, std::span<const weighted_record> reco
 
 ranked rank(const candidate& c, std::uint32_t index, std::uint32_t record_place, double cost, selection_mode mode) {
   const auto r = rank_destination(c.endpoint.address, c.source);
+  const unsigned tier = mode == selection_mode::server ? 0 : r.tier();
   return {std::uint64_t{group_of(c, mode)} << 14 | std::uint64_t{record_place} << 9 |
-              std::uint64_t{family_of(c) == family::ipv4} << 8 | r.tier(),
+              std::uint64_t{family_of(c) == family::ipv4} << 8 | tier,
           r.preference(), index, cost};
 }
 

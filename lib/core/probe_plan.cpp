@@ -25,14 +25,16 @@ void probe_plan::on_connect(time_point now) noexcept {
 }
 
 void probe_plan::plan(endpoint_record& r, const health_view& v, bool news, time_point now, random_source& random) {
-  if (!rules_.enabled || r.probing || r.siblings < 2) return;
+  if (!rules_.enabled || r.probing || r.is_alone()) return;
   if (!news && r.probe_due != never) return;
+  const bool half_open = v.state == endpoint_state::half_open;
+  const bool failed_since = v.last_failure >= v.ejected_until;  // and it was not ejected again
   time_point when = never;
-  if (v.state == endpoint_state::ejected || v.state == endpoint_state::half_open) {
-    when = std::max(v.ejected_until, now);
-  } else if (r.demoted) {
+  if (r.demoted) {
     when = now + between(rules_.demoted_every / 2, rules_.demoted_every, random);
-  } else if (v.state == endpoint_state::suspect) {
+  } else if (v.state == endpoint_state::ejected || (half_open && !failed_since)) {
+    when = std::max(v.ejected_until, now);
+  } else if (v.state == endpoint_state::suspect || half_open) {
     when = now + between(rules_.suspect_least, rules_.suspect_most, random);
   } else if (!v.measured) {
     when = now;
@@ -40,14 +42,16 @@ void probe_plan::plan(endpoint_record& r, const health_view& v, bool news, time_
     when =
         now + between(rules_.measure_every, 2 * rules_.measure_every, random) - std::min(v.age, rules_.measure_every);
   }
-  // What is planned sooner stays; it is looked at when it is due, and dropped where it is not wanted.
-  if (when >= r.probe_due) return;
+  // What is planned sooner stays; it is looked at when it is due, and dropped where it is not wanted. An ejection has a
+  // time of its own.
+  const bool fixed = when == v.ejected_until;
+  if (fixed ? when == r.probe_due : when >= r.probe_due) return;
   r.probe_due = when;
   due_.push({when, r.at});
 }
 
 bool probe_plan::is_wanted(const endpoint_record& r, const health_view& v, time_point now) const noexcept {
-  if (r.siblings < 2 || r.last_used == time_point::min() || now - r.last_used >= rules_.in_use) return false;
+  if (r.is_alone() || r.last_used == time_point::min() || now - r.last_used >= rules_.in_use) return false;
   if (r.demoted || !v.measured) return true;
   switch (v.state) {
     case endpoint_state::suspect:

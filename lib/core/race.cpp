@@ -334,7 +334,8 @@ race::action race::start_next(time_point now) {
 }
 
 std::optional<std::size_t> race::due_companion() const noexcept {
-  if (had_companion_ || !last_start_ || open_.empty()) return std::nullopt;
+  if (had_companion_ || !last_start_ || open_.empty() || open_.size() >= settings_.max_live_attempts)
+    return std::nullopt;
   for (std::size_t i = next_waiting_; i < waiting_.size(); ++i)
     if (waiting_[i].known.overdue) return i;
   return std::nullopt;

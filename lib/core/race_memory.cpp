@@ -3,6 +3,7 @@
 #include "core/selection.hpp"
 
 #include <algorithm>
+#include <array>
 
 namespace lbresolve::core {
 
@@ -18,12 +19,13 @@ std::vector<member> race_memory::kept_besides(origin from, const std::vector<can
 
 bool race_memory::look_up(std::vector<candidate>& found, time_point now, random_source& random) {
   if (store_ == nullptr || found.empty()) return false;
-  for (const candidate& c : found)
-    if (std::find(set_.begin(), set_.end(), c.endpoint) == set_.end()) set_.push_back(c.endpoint);
+  for (const candidate& c : found) set_.push_back(c.endpoint);
+  std::sort(set_.begin(), set_.end());
+  set_.erase(std::unique(set_.begin(), set_.end()), set_.end());
   std::vector<health_view> known(set_.size());
   const bool panic = store_->look_up(target_, set_, known, now, random);
   for (candidate& c : found) {
-    const auto at = std::find(set_.begin(), set_.end(), c.endpoint);
+    const auto at = std::lower_bound(set_.begin(), set_.end(), c.endpoint);
     c.known = known[static_cast<std::size_t>(at - set_.begin())];
   }
   return panic;
@@ -56,30 +58,42 @@ void race_memory::settle(std::size_t number, attempt_fact::kind how, std::error_
   }
 }
 
-void race_memory::tell(random_source& random) {
+void race_memory::tell(time_point now, random_source& random) {
   for (tried& a : attempts_) {
+    if (a.ended == never && now - a.started >= a.fact.patience && !std::exchange(a.told_late, true)) {
+      attempt_fact late = a.fact;
+      late.is = attempt_fact::kind::late;
+      late.took = now - a.started;
+      store_->on_attempt(target_, late, now, random);
+    }
     if (a.ended == never || std::exchange(a.told, true)) continue;
     store_->on_attempt(target_, a.fact, a.ended, random);
   }
 }
 
+void race_memory::on_cancelled() {
+  for (tried& a : attempts_)
+    if (a.ended == never) a.fact.patience = duration::max();
+}
+
+// A family has failed when every attempt has: one that was closed sooner might have come about.
 void race_memory::on_end(time_point now) {
   if (store_ == nullptr) return;
-  race_facts facts;
+  race_facts facts{.began = attempts_.empty() ? now : attempts_.front().started};
+  std::array<bool, 2> undecided{};
   for (const tried& a : attempts_) {
     const std::size_t i = index_of(a.fact.at.address.family());
-    switch (a.fact.is) {
-      case attempt_fact::kind::connected:
-        facts.won[i] = facts.won[i] || a.ended != never;
-        break;
-      case attempt_fact::kind::failed:
-        facts.failed[i] = facts.failed[i] || blame_of(a.fact.code) != blame::nothing;
-        break;
-      case attempt_fact::kind::given_up:
-        facts.failed[i] = facts.failed[i] || a.fact.took > a.fact.patience;
-        break;
-    }
+    const bool waited_in_vain = a.fact.is == attempt_fact::kind::given_up && a.fact.took > a.fact.patience;
+    const bool failed = a.fact.is == attempt_fact::kind::failed && blame_of(a.fact.code) != blame::nothing;
+    if (a.ended != never && a.fact.is == attempt_fact::kind::connected)
+      facts.won[i] = true;
+    else if (a.ended == never || !(waited_in_vain || failed))
+      undecided[i] = true;
+    else if (!facts.failed[i])
+      facts.failed[i] = a.fact.at.address;
   }
+  for (const std::size_t i : {0U, 1U})
+    if (undecided[i]) facts.failed[i].reset();
   store_->on_race_end(target_, facts, now);
 }
 

@@ -49,8 +49,10 @@ class race_memory {
     settle(attempt, attempt_fact::kind::failed, code, now);
   }
   void on_closed(std::size_t attempt, time_point now) { settle(attempt, attempt_fact::kind::given_up, {}, now); }
-  /// Passes on what has been settled since the last call.
-  void tell(random_source& random);
+  /// The caller gave up: what is still open says nothing by being closed.
+  void on_cancelled();
+  /// Passes on what has been settled, or is late, since the last call.
+  void tell(time_point now, random_source& random);
   /// The race is over: what it has shown of the families.
   void on_end(time_point now);
 
@@ -61,6 +63,7 @@ class race_memory {
     time_point started{};
     time_point ended = never;
     bool told = false;
+    bool told_late = false;
   };
 
   void settle(std::size_t number, attempt_fact::kind how, std::error_code code, time_point now);
@@ -68,7 +71,7 @@ class race_memory {
   selection_store* store_ = nullptr;
   std::string target_;
   roster_rules rules_;
-  std::vector<endpoint> set_;
+  std::vector<endpoint> set_;  // sorted
   std::vector<tried> attempts_;
 };
 

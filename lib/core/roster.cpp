@@ -6,15 +6,9 @@
 namespace lbresolve::core {
 namespace {
 
-bool has(const std::vector<member>& members, const endpoint& at) {
-  return std::any_of(members.begin(), members.end(), [&](const member& m) { return m.at == at; });
-}
-
-bool same_members(const std::vector<member>& a, const std::vector<member>& b) {
-  return a.size() == b.size() && std::all_of(a.begin(), a.end(), [&](const member& m) { return has(b, m.at); });
-}
-
 constexpr int window_in_ttls = 10;
+/// The largest that DNS knows (RFC 2181 section 8).
+constexpr duration longest_ttl = std::chrono::seconds{2'147'483'647};
 
 }  // namespace
 
@@ -25,43 +19,60 @@ roster::history& roster::of(origin from) {
   return histories_.back();
 }
 
-void roster::take(membership newest, time_point now, const roster_rules& rules) {
+bool roster::take(membership newest, time_point now, const roster_rules& rules) {
   history& h = of(newest.from);
-  if (newest.fetched <= h.fetched) return;
-  compare(h, newest.members);
+  if (newest.fetched <= h.fetched) return false;
+  std::vector<endpoint> in_order;
+  in_order.reserve(newest.members.size());
+  for (const member& m : newest.members) in_order.push_back(m.at);
+  std::vector<endpoint> sorted = in_order;
+  std::sort(sorted.begin(), sorted.end());
+  compare(h, in_order, sorted);
   ++h.answers;
   h.fetched = newest.fetched;
-  h.newest = std::move(newest.members);
-  if (rules.mode != selection_mode::client) {
+  h.newest = std::move(in_order);
+  h.sorted = std::move(sorted);
+  if (rules.mode == selection_mode::client)
+    merge(h, std::move(newest), now, rules);
+  else
     h.seen.clear();
-    return;
-  }
-  for (const member& m : h.newest) {
-    const auto at = std::find_if(h.seen.begin(), h.seen.end(), [&](const seen_member& s) { return s.what.at == m.at; });
-    const seen_member now_seen{m, newest.fetched, newest.ttl};
-    if (at != h.seen.end()) {
-      *at = now_seen;
-    } else if (h.seen.size() < most_seen) {
-      h.seen.push_back(now_seen);
-    }
-  }
-  std::erase_if(h.seen, [&](const seen_member& s) { return !still_counts(h, s, now, rules); });
+  return true;
 }
 
 // Rotation shows as another set of the same size: a server that filters gives fewer, one that rotates gives others.
-void roster::compare(history& h, const std::vector<member>& newest) {
+void roster::compare(history& h, const std::vector<endpoint>& newest, const std::vector<endpoint>& sorted) {
   if (h.answers == 0) return;
-  if (!same_members(h.newest, newest)) {
+  if (h.sorted != sorted)
     (h.newest.size() == newest.size() ? h.rotated : h.changed) = true;
-  } else if (!std::equal(h.newest.begin(), h.newest.end(), newest.begin(),
-                         [](const member& a, const member& b) { return a.at == b.at; })) {
+  else if (h.newest != newest)
     h.reordered = true;
-  }
+}
+
+/// Sorted and merged instead of comparing all with all: an answer can hold thousands of addresses.
+void roster::merge(history& h, membership newest, time_point now, const roster_rules& rules) {
+  const auto before = [](const seen_member& a, const seen_member& b) {
+    if (a.what.at != b.what.at) return a.what.at < b.what.at;
+    return a.last_seen > b.last_seen;
+  };
+  const auto same = [](const seen_member& a, const seen_member& b) { return a.what.at == b.what.at; };
+  h.seen.reserve(h.seen.size() + newest.members.size());
+  for (const member& m : newest.members) h.seen.push_back({m, newest.fetched, newest.ttl});
+  std::sort(h.seen.begin(), h.seen.end(), before);
+  h.seen.erase(std::unique(h.seen.begin(), h.seen.end(), same), h.seen.end());
+  std::erase_if(h.seen, [&](const seen_member& s) { return !still_counts(h, s, now, rules); });
+  if (h.seen.size() <= most_seen) return;
+  const auto newer = [](const seen_member& a, const seen_member& b) { return a.last_seen > b.last_seen; };
+  std::nth_element(h.seen.begin(), h.seen.begin() + most_seen, h.seen.end(), newer);
+  h.seen.resize(most_seen);
+  std::sort(h.seen.begin(), h.seen.end(), before);
 }
 
 bool roster::still_counts(const history& h, const seen_member& s, time_point now, const roster_rules& rules) noexcept {
-  duration keep = s.ttl;
-  if (h.rotated) keep = std::max(keep, std::min<duration>(rules.rotation_window, window_in_ttls * s.ttl));
+  const duration ttl = std::clamp(s.ttl, duration::zero(), longest_ttl);
+  duration keep = ttl;
+  if (h.rotated)
+    keep =
+        std::max(keep, std::min(rules.rotation_window, window_in_ttls * std::min(ttl, longest_ttl / window_in_ttls)));
   return now < s.last_seen + keep;
 }
 
@@ -70,8 +81,10 @@ std::vector<member> roster::kept(origin from, time_point now, const roster_rules
   if (rules.mode != selection_mode::client) return out;
   for (const history& h : histories_) {
     if (h.from != from) continue;
-    for (const seen_member& s : h.seen)
-      if (!has(h.newest, s.what.at) && still_counts(h, s, now, rules)) out.push_back(s.what);
+    for (const seen_member& s : h.seen) {
+      const bool is_newest = std::binary_search(h.sorted.begin(), h.sorted.end(), s.what.at);
+      if (!is_newest && still_counts(h, s, now, rules)) out.push_back(s.what);
+    }
   }
   return out;
 }

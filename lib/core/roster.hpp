@@ -48,7 +48,8 @@ struct roster_rules {
 class roster {
  public:
   /// Takes an answer in. The same answer again, from the cache, changes nothing.
-  void take(membership newest, time_point now, const roster_rules& rules);
+  /// @return whether it was another one
+  bool take(membership newest, time_point now, const roster_rules& rules);
 
   /// Members that `from` brought and that the newest answer does not have and that are members all the same (mode
   /// `client`).
@@ -64,20 +65,22 @@ class roster {
   };
   struct history {
     origin from;
-    std::vector<member> newest;
+    std::vector<endpoint> newest;  ///< in the order of the answer
+    std::vector<endpoint> sorted;  ///< the same
     time_point fetched = time_point::min();
-    std::vector<seen_member> seen;
+    std::vector<seen_member> seen;  ///< sorted; in mode `client` only
     unsigned answers = 0;
     bool reordered = false;  ///< an answer had the members of the one before it in another order
     bool rotated = false;    ///< an answer had as many members as the one before it, and others
     bool changed = false;    ///< an answer had more or fewer members
   };
-  /// However many a server shows in turn, no more are kept.
+  /// However many a server shows in turn, no more are kept: those seen last.
   static constexpr std::size_t most_seen = 1'024;
 
   history& of(origin from);
   static bool still_counts(const history& h, const seen_member& s, time_point now, const roster_rules& rules) noexcept;
-  static void compare(history& h, const std::vector<member>& newest);
+  static void compare(history& h, const std::vector<endpoint>& newest, const std::vector<endpoint>& sorted);
+  static void merge(history& h, membership newest, time_point now, const roster_rules& rules);
 
   std::vector<history> histories_;
 };

@@ -14,9 +14,17 @@ std::chrono::system_clock::time_point to_wall(time_point when, time_point now,
   return wall + std::chrono::duration_cast<std::chrono::system_clock::duration>(when - now);
 }
 
+/// Of a time that may be anything: a day from now at most.
 time_point to_boot(std::chrono::system_clock::time_point when, time_point now,
                    std::chrono::system_clock::time_point wall) {
-  return now + std::chrono::duration_cast<duration>(when - wall);
+  constexpr std::chrono::hours most{24};
+  return now + std::chrono::duration_cast<duration>(std::clamp(when, wall - most, wall + most) - wall);
+}
+
+constexpr duration longest_latency = std::chrono::hours{1};
+
+std::span<const endpoint> all_of(const endpoint_set& set) noexcept {
+  return set == nullptr ? std::span<const endpoint>() : std::span<const endpoint>(*set);
 }
 
 }  // namespace
@@ -39,7 +47,7 @@ blame blame_of(std::error_code code) noexcept {
 selection::target_record& selection::target(std::string_view text, time_point now) {
   auto at = targets_.find(text);
   if (at == targets_.end()) {
-    if (targets_.size() >= most_targets) drop_old_targets(now);
+    if (targets_.size() >= most_targets) drop_old_targets();
     at = targets_.emplace(std::string(text), target_record{}).first;
   }
   at->second.last_used = now;
@@ -51,17 +59,39 @@ selection::target_record* selection::find_target(std::string_view text) {
   return at == targets_.end() ? nullptr : &at->second;
 }
 
-/// What was not used for a while goes; where that is not enough, all go: they are built again from the next answers.
-void selection::drop_old_targets(time_point now) {
-  std::erase_if(targets_, [&](const auto& t) { return now - t.second.last_used >= forget_target_after; });
-  if (targets_.size() >= most_targets) targets_.clear();
+/// The half that was used last stays, so that this is seldom done. What goes is built again from the next answers.
+void selection::drop_old_targets() {
+  std::vector<time_point> used;
+  used.reserve(targets_.size());
+  for (const auto& [text, t] : targets_) used.push_back(t.last_used);
+  const auto middle = used.begin() + static_cast<std::ptrdiff_t>(used.size() / 2);
+  std::nth_element(used.begin(), middle, used.end());
+  std::erase_if(targets_, [limit = *middle](const auto& t) { return t.second.last_used <= limit; });
 }
 
 std::vector<member> selection::take_answer(std::string_view text, const membership& newest, const roster_rules& rules,
                                            time_point now) {
   target_record& t = target(text, now);
-  t.members.take(newest, now, rules);
-  return t.members.kept(newest.from, now, rules);
+  const bool is_news = t.members.take(newest, now, rules);
+  std::vector<member> kept = t.members.kept(newest.from, now, rules);
+  if (is_news && t.set != nullptr) release_withdrawn(t, newest.members, kept);
+  return kept;
+}
+
+/// What is no member any more is not looked at on behalf of this name. look_up() puts right what this takes too much.
+void selection::release_withdrawn(const target_record& t, std::span<const member> newest,
+                                  std::span<const member> kept) {
+  if (newest.empty()) return;
+  std::vector<endpoint> members;
+  for (const std::span<const member> some : {newest, kept})
+    for (const member& m : some) members.push_back(m.at);
+  std::sort(members.begin(), members.end());
+  const family of = newest.front().at.address.family();
+  for (const endpoint& e : *t.set) {
+    if (e.address.family() != of || std::binary_search(members.begin(), members.end(), e)) continue;
+    endpoint_record* const r = table_.find(e);
+    if (r != nullptr && r->set == t.set) r->set.reset();
+  }
 }
 
 bool selection::may_ask_again(std::string_view text, time_point now) {
@@ -83,15 +113,16 @@ name_behaviour selection::behaviour_of(std::string_view text) {
 bool selection::look_up(std::string_view text, std::span<const endpoint> set, std::span<health_view> known,
                         time_point now, random_source& random) {
   target_record& t = target(text, now);
-  t.set.assign(set.begin(), set.end());
+  const auto previous = t.set;
+  if (t.set == nullptr || !std::equal(set.begin(), set.end(), t.set->begin(), t.set->end()))
+    t.set = std::make_shared<const std::vector<endpoint>>(set.begin(), set.end());
   view(&t, set, known, now);
   for (std::size_t i = 0; i < set.size(); ++i) {
     endpoint_record& r = table_.at(set[i], now);
     // An address of many stays one of many while somebody also connects to it by itself.
     const bool in_use = r.last_used != time_point::min() && now - r.last_used < rules_.probes.in_use;
-    const auto siblings = static_cast<std::uint32_t>(set.size());
-    r.siblings = in_use ? std::max(r.siblings, siblings) : siblings;
     r.last_used = now;
+    if (set.size() > 1 || !in_use || r.set == nullptr || r.set == previous) r.set = t.set;
     r.demoted = known[i].demoted;
     probes_.plan(r, known[i], false, now, random);
   }
@@ -108,7 +139,9 @@ void selection::view(const target_record* t, std::span<const endpoint> set, std:
                      time_point now) const {
   family_evidence families = t == nullptr ? family_evidence{} : t->families;
   for (std::size_t i = 0; i < set.size(); ++i) {
-    if (const endpoint_record* const r = table_.find(set[i])) known[i] = r->health.view(now, rules_.health);
+    const endpoint_record* const r = table_.find(set[i]);
+    if (r != nullptr && !endpoint_table::is_over(*r, now)) known[i] = r->health.view(now, rules_.health);
+    known[i].overdue = known[i].overdue && !rules_.probes.enabled;  // else probes look at it
     // A success since then, be it a probe's, ends what the name has shown of the family.
     time_point& failed = families.failed[index_of(set[i].address.family())];
     if (failed != time_point::min() && known[i].last_success > failed) failed = time_point::min();
@@ -122,14 +155,13 @@ std::vector<health_view> selection::views_of(std::span<const endpoint> set, time
   out.reserve(set.size());
   for (const endpoint& e : set) {
     const endpoint_record* const r = table_.find(e);
-    if (r == nullptr) continue;
-    out.push_back(r->health.view(now, rules_.health));
-    out.back().demoted = r->demoted;
+    out.push_back(r == nullptr ? health_view{} : r->health.view(now, rules_.health));
+    out.back().demoted = r != nullptr && r->demoted;
   }
   return out;
 }
 
-/// The median time to a connection among the others.
+/// The median time to a connection in the set.
 duration selection::typical_of(std::span<const endpoint> set, time_point now) const {
   std::vector<duration> known;
   for (const health_view& v : views_of(set, now))
@@ -140,41 +172,47 @@ duration selection::typical_of(std::span<const endpoint> set, time_point now) co
   return *middle;
 }
 
-/// Not the only member, not one of a family that does not work, and not when this failure makes it a panic.
+/// Not one of a family that does not work, not when this failure makes it a panic, and not where half of the set is out
+/// already: so never an only member. The guards see to the same where the set changes afterwards.
 bool selection::may_eject(const endpoint_record& r, std::span<const endpoint> set, time_point now) const {
-  if (r.demoted || r.siblings < 2) return false;
-  if (set.empty()) return true;
-  std::vector<health_view> views;
-  for (const endpoint& e : set) {
-    const endpoint_record* const one = table_.find(e);
-    views.push_back(one == nullptr ? health_view{} : one->health.view(now, rules_.health));
-    if (one != nullptr) views.back().demoted = one->demoted;
-    if (e != r.at) continue;
-    views.back().consecutive_failures = 1;  // as it will be
-    views.back().last_failure = now;
-    views.back().last_success = time_point::min();
+  if (r.demoted) return false;
+  std::vector<health_view> views = views_of(set, now);
+  std::size_t members = 0, out = 0;
+  for (std::size_t i = 0; i < views.size(); ++i) {
+    health_view& v = views[i];
+    members += v.demoted ? 0U : 1U;
+    if (set[i] != r.at) {
+      out += !v.demoted && v.ejected_until != time_point::min() ? 1U : 0U;
+      continue;
+    }
+    v.consecutive_failures = 1;  // as it will be
+    v.last_failure = now;
+    v.last_success = time_point::min();
   }
-  return !is_panic(views, now);
+  return out < members / 2 && !is_panic(views, now);
 }
 
-void selection::on_started(const endpoint& at, time_point now) { table_.at(at, now).health.on_started(); }
+void selection::on_started(const endpoint& at, time_point now) { table_.at(at, now).health.on_started(now); }
 
 void selection::on_attempt(std::string_view text, const attempt_fact& fact, time_point now, random_source& random) {
+  if (now - fact.took < network_since_) return;  // it began on another network
   endpoint_record& r = table_.at(fact.at, now);
-  r.health.on_ended();
+  if (fact.is != attempt_fact::kind::late) r.health.on_ended();
   const target_record* const t = find_target(text);
-  learn(r, t == nullptr ? std::span<const endpoint>() : std::span<const endpoint>(t->set), fact, now, random);
+  learn(r, t == nullptr ? r.set : t->set, fact, now, random);
 }
 
 void selection::on_probe(const attempt_fact& fact, time_point now, random_source& random) {
+  if (now - fact.took < network_since_) return;
   endpoint_record* const r = table_.find(fact.at);
   if (r == nullptr) return;
   r->probing = false;
-  learn(*r, {}, fact, now, random);
+  learn(*r, r->set, fact, now, random);
 }
 
-void selection::learn(endpoint_record& r, std::span<const endpoint> set, const attempt_fact& fact, time_point now,
+void selection::learn(endpoint_record& r, const endpoint_set& members, const attempt_fact& fact, time_point now,
                       random_source& random) {
+  const std::span<const endpoint> set = all_of(members);
   switch (fact.is) {
     case attempt_fact::kind::connected:
       r.health.on_connected(fact.took, typical_of(set, now), now, rules_.health);
@@ -184,9 +222,12 @@ void selection::learn(endpoint_record& r, std::span<const endpoint> set, const a
       if (blame_of(fact.code) != blame::endpoint) return;
       r.health.on_failed(fact.took, may_eject(r, set, now), now, rules_.health, random);
       break;
+    case attempt_fact::kind::late:
+      r.health.on_slow(now);
+      break;
     case attempt_fact::kind::given_up:
       if (fact.took <= fact.patience) return;
-      r.health.on_slow(fact.took, now);
+      r.health.on_slow(now);
       break;
   }
   mark_changed(r);
@@ -195,16 +236,24 @@ void selection::learn(endpoint_record& r, std::span<const endpoint> set, const a
 
 void selection::on_race_end(std::string_view text, const race_facts& facts, time_point now) {
   probes_.on_connect(now);
-  families_.on_race(target(text, now).families, text_hash()(text), facts, now);
+  if (facts.began < network_since_) return;
+  target_record& t = target(text, now);
+  families_.on_race(t.families, text_hash()(text), facts, now);
+  // What was never tried is demoted with the others, and none of them is ejected for what the family does.
+  for (const endpoint& e : all_of(t.set))
+    if (endpoint_record* const r = table_.find(e)) r->demoted = families_.is_demoted(t.families, e.address.family());
 }
+
+void selection::begin(const endpoint& at, time_point now) { table_.at(at, now).health.on_request_started(); }
 
 void selection::report(const endpoint& at, outcome how, duration latency, time_point now, random_source& random) {
   endpoint_record& r = table_.at(at, now);
-  r.health.on_ended();
+  r.health.on_request_ended();
+  latency = std::clamp(latency, duration::zero(), longest_latency);
   if (how == outcome::success) {
     r.health.on_reported_success(latency, now, rules_.health);
   } else {
-    r.health.on_failed(latency, may_eject(r, {}, now), now, rules_.health, random);
+    r.health.on_failed(latency, may_eject(r, all_of(r.set), now), now, rules_.health, random);
   }
   mark_changed(r);
   probes_.plan(r, r.health.view(now, rules_.health), true, now, random);
@@ -215,9 +264,10 @@ std::uint32_t selection::in_flight(const endpoint& at) const noexcept {
   return r == nullptr ? 0 : r->health.in_flight();
 }
 
-bool selection::use_network(std::uint64_t fingerprint, time_point) {
+bool selection::use_network(std::uint64_t fingerprint, time_point now) {
   if (fingerprint == table_.network()) return false;
   table_.use_network(fingerprint);
+  network_since_ = now;
   probes_.clear();
   families_.clear();
   for (auto& [text, t] : targets_) {
@@ -232,7 +282,7 @@ void selection::clear() {
   probes_.clear();
   families_.clear();
   targets_.clear();
-  changed_.clear();
+  any_changed_ = false;
 }
 
 // ---- Showing and keeping ------------------------------------------------------------------------------------------
@@ -258,40 +308,37 @@ std::vector<endpoint_health_record> selection::records(time_point now) {
   return out;
 }
 
-void selection::mark_changed(endpoint_record& r) {
-  if (std::exchange(r.changed, true)) return;
-  changed_.push_back(r.at);
-}
+void selection::mark_changed(endpoint_record& r) noexcept { r.changed = any_changed_ = true; }
 
+// The table is gone through instead of keeping a list, which would grow where nobody asks.
 std::vector<remembered> selection::take_changed(time_point now, std::chrono::system_clock::time_point wall) {
   std::vector<remembered> out;
-  for (const endpoint& e : std::exchange(changed_, {})) {
-    endpoint_record* const r = table_.find(e);
-    if (r == nullptr) continue;
-    r->changed = false;
-    const health_view v = r->health.view(now, rules_.health);
+  if (!std::exchange(any_changed_, false)) return out;
+  table_.for_each_anywhere([&](std::uint64_t network, endpoint_record& r) {
+    if (!std::exchange(r.changed, false)) return;
+    const health_view v = r.health.view(now, rules_.health);
     remembered& one = out.emplace_back();
-    one.network = table_.network();
-    one.at = e;
-    one.seen = to_wall(r->health.last_fact(), now, wall);
+    one.network = network;
+    one.at = r.at;
+    one.seen = to_wall(r.health.last_fact(), now, wall);
     one.srtt = v.srtt;
     one.rttvar = v.rttvar;
     one.failure_time = v.failure_time;
     one.successes = static_cast<std::uint32_t>(v.successes);
     one.failures = static_cast<std::uint32_t>(v.failures);
     one.consecutive_failures = v.consecutive_failures;
-    one.backoff = r->health.backoff();
+    one.backoff = r.health.backoff();
     if (v.ejected_until != time_point::min()) one.ejected_until = to_wall(v.ejected_until, now, wall);
-  }
+  });
   return out;
 }
 
 void selection::restore(std::span<const remembered> known, time_point now, std::chrono::system_clock::time_point wall) {
   for (const remembered& k : known) {
-    if (k.network != table_.network()) continue;
-    endpoint_record& r = table_.at(k.at, now);
     const time_point seen = std::min(to_boot(k.seen, now, wall), now);
-    if (r.health.last_fact() != time_point::min() && r.health.last_fact() >= seen) continue;
+    if (k.network != table_.network() || now - seen >= endpoint_table::forget_after) continue;
+    endpoint_record& r = table_.at(k.at, now);
+    if (r.health.last_fact() >= seen) continue;
     endpoint_health::facts f{.srtt = k.srtt,
                              .rttvar = k.rttvar,
                              .failure_time = k.failure_time,
@@ -301,7 +348,7 @@ void selection::restore(std::span<const remembered> known, time_point now, std::
                              .consecutive_failures = k.consecutive_failures,
                              .backoff = k.backoff};
     if (k.ejected_until) f.ejected_until = to_boot(*k.ejected_until, now, wall);
-    r.health.restore(f);
+    r.health.restore(f, now, rules_.health);
   }
 }
 

@@ -62,7 +62,7 @@ class selection final : public selection_store {
   void on_probe(const attempt_fact& fact, time_point now, random_source& random) override;
 
   /// What the program says: a request begins there.
-  void begin(const endpoint& at, time_point now) { on_started(at, now); }
+  void begin(const endpoint& at, time_point now);
   /// It has ended, or the program has found something out in another way. @param latency zero: not told
   void report(const endpoint& at, outcome how, duration latency, time_point now, random_source& random);
 
@@ -88,7 +88,7 @@ class selection final : public selection_store {
  private:
   struct target_record {
     roster members;
-    std::vector<endpoint> set;  ///< when last looked up
+    endpoint_set set;  ///< when last looked up
     family_evidence families;
     time_point last_used = time_point::min();
     time_point asked_again = time_point::min();
@@ -99,25 +99,26 @@ class selection final : public selection_store {
     std::size_t operator()(std::string_view text) const noexcept { return std::hash<std::string_view>()(text); }
   };
   static constexpr std::size_t most_targets = 65'536;
-  static constexpr duration forget_target_after = std::chrono::minutes{10};
 
   target_record& target(std::string_view text, time_point now);
   target_record* find_target(std::string_view text);
-  void drop_old_targets(time_point now);
-  void learn(endpoint_record& r, std::span<const endpoint> set, const attempt_fact& fact, time_point now,
+  void drop_old_targets();
+  void release_withdrawn(const target_record& t, std::span<const member> newest, std::span<const member> kept);
+  void learn(endpoint_record& r, const endpoint_set& members, const attempt_fact& fact, time_point now,
              random_source& random);
   void view(const target_record* t, std::span<const endpoint> set, std::span<health_view> known, time_point now) const;
   std::vector<health_view> views_of(std::span<const endpoint> set, time_point now) const;
   duration typical_of(std::span<const endpoint> set, time_point now) const;
   bool may_eject(const endpoint_record& r, std::span<const endpoint> set, time_point now) const;
-  void mark_changed(endpoint_record& r);
+  void mark_changed(endpoint_record& r) noexcept;
 
   selection_rules rules_;
   endpoint_table table_;
   probe_plan probes_;
   families_memory families_;
   std::unordered_map<std::string, target_record, text_hash, std::equal_to<>> targets_;
-  std::vector<endpoint> changed_;
+  time_point network_since_ = time_point::min();
+  bool any_changed_ = false;
 };
 
 }  // namespace lbresolve::core

@@ -10,6 +10,7 @@
 #include <lbresolve/endpoint.hpp>
 #include <lbresolve/selection.hpp>
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -25,6 +26,7 @@ struct attempt_fact {
   enum class kind : std::uint8_t {
     connected,  ///< after `took`
     failed,     ///< with `code`, after `took`
+    late,       ///< still open after `patience`: something is wrong there, and others need not find out as well
     given_up,   ///< closed after waiting `took`, because another one won or its time was over
   };
   endpoint at;
@@ -34,10 +36,12 @@ struct attempt_fact {
   duration patience{};  ///< given_up: waiting longer than this means that something is wrong there
 };
 
-/// The address of a race that has ended: for what families teach.
+/// A race that has ended: what it has shown of the families.
 struct race_facts {
-  bool won[2] = {false, false};     ///< by family: a connection came about
-  bool failed[2] = {false, false};  ///< an attempt failed, or waited past its patience
+  time_point began{};
+  std::array<bool, 2> won{};  ///< by family: a connection came about
+  std::array<std::optional<address>, 2>
+      failed{};  ///< every attempt failed or waited past its patience: the first of them
 };
 
 /// See core::selection for what each does. `target` is the target's text in lower case, with its port.

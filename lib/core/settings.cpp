@@ -3,6 +3,7 @@
 #include "core/ascii.hpp"
 #include "core/quoted.hpp"
 
+#include <algorithm>
 #include <functional>
 #include <string>
 #include <utility>
@@ -174,7 +175,9 @@ std::string memory_key(const target& what) {
 }
 
 race_memory memory_for(const settings& s, selection_store& store, const target& what, selection_mode mode) {
-  return {store, memory_key(what), {.mode = mode, .rotation_window = s.chosen.selection.rotation_window}};
+  const duration window =
+      std::min<std::chrono::seconds>(s.chosen.selection.rotation_window, std::chrono::hours{24 * 365});
+  return {store, memory_key(what), {.mode = mode, .rotation_window = window}};
 }
 
 }  // namespace lbresolve::core

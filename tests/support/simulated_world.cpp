@@ -218,7 +218,7 @@ void simulated_world::send(const core::dns_client::action& a) {
 }
 
 void simulated_world::open(const core::engine::action& a) {
-  opened.emplace_back(since(), a.to.to_string());
+  ((a.id & core::engine::own_id) != 0 ? probed : opened).emplace_back(since(), a.to.to_string());
   sockets_.insert({a.id, a.attempt});
   const auto at = network_.find(a.to);
   const behaviour b = at == network_.end() ? behaviour{} : at->second;
@@ -232,6 +232,7 @@ void simulated_world::open(const core::engine::action& a) {
 }
 
 void simulated_world::finish(core::engine::action& a) {
+  if ((a.id & core::engine::own_id) != 0) return;
   world_outcome& o = outcomes_[a.id];
   o.done = true;
   o.at = since();

@@ -115,6 +115,7 @@ class simulated_world final : public core::answer_store {
 
   std::vector<sent_query> queries;                       ///< in the order sent
   std::vector<std::pair<duration, std::string>> opened;  ///< sockets: when, to what
+  std::vector<std::pair<duration, std::string>> probed;  ///< likewise, by probes
   std::set<std::uint64_t> open_exchanges;                ///< not answered and not abandoned
   std::size_t open_sockets() const { return sockets_.size(); }
   std::size_t queries_for(core::rr_type type) const;
