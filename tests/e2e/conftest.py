@@ -153,20 +153,35 @@ def scripted(lab):
 
 
 @pytest.fixture(scope="session")
-def many_names(lbresolve_bin, tmp_path_factory):
-    """The program many_names.cpp, linked against the library of the build under test."""
+def build_program(lbresolve_bin, tmp_path_factory):
+    """A function that links a program of this folder against the library of the build under test."""
     build = Path(os.environ.get("LBRESOLVE_BUILD_DIR", Path(lbresolve_bin).parents[1]))
-    program = tmp_path_factory.mktemp("program") / "many_names"
     sanitize = os.environ.get("LBRESOLVE_SANITIZE")
     # The package file of the build knows what this build of the library needs.
     needed = next(line for line in (build / "lbresolve.pc").read_text().splitlines() if "Requires.private:" in line)
     libraries = subprocess.run(["pkg-config", "--libs", needed.partition(":")[2]], capture_output=True, text=True,
                                check=True).stdout.split()
-    subprocess.run(
-        [os.environ.get("LBRESOLVE_CXX", "c++"), "-std=c++20", "-pthread", "-I", HERE.parents[1] / "lib" / "include",
-         *([f"-fsanitize={sanitize}"] if sanitize else []), HERE / "many_names.cpp", "-o", program,
-         build / "lib" / "liblbresolve.a", build / "lib" / "liblbresolve_core.a", *libraries], check=True)
-    return program
+
+    def link(name):
+        program = tmp_path_factory.mktemp("program") / name
+        subprocess.run(
+            [os.environ.get("LBRESOLVE_CXX", "c++"), "-std=c++20", "-pthread", "-I",
+             HERE.parents[1] / "lib" / "include", *([f"-fsanitize={sanitize}"] if sanitize else []),
+             HERE / f"{name}.cpp", "-o", program, build / "lib" / "liblbresolve.a",
+             build / "lib" / "liblbresolve_core.a", *libraries], check=True)
+        return program
+
+    return link
+
+
+@pytest.fixture(scope="session")
+def many_names(build_program):
+    return build_program("many_names")
+
+
+@pytest.fixture(scope="session")
+def connect_names(build_program):
+    return build_program("connect_names")
 
 
 @pytest.fixture

@@ -5,39 +5,11 @@ import time
 from collections import Counter
 
 import pytest
+from asking import ask, ask_until
 from backend import PORT
-from gdnsd_server import CHECK_INTERVAL, geoip, multifo, weighted
+from gdnsd_server import geoip, multifo, weighted
 from pdns_server import if_port_up, pick_weighted
-
-GDNSD, PDNS, UNBOUND = "@192.0.2.54", "@192.0.2.55", "@192.0.2.53"
-NAME = "www.example.test"
-#: A check that has just gone well is repeated after its interval, and may take a second to fail; then some patience.
-NOTICED = CHECK_INTERVAL + 1 + 5
-
-
-def v4(count):
-    return [f"203.0.113.{n}" for n in range(1, count + 1)]
-
-
-def v6(count):
-    return [f"2001:db8:b::{n}" for n in range(1, count + 1)]
-
-
-def ask(client, server, *arguments):
-    run = client.resolve(NAME, server, *arguments)
-    assert run.exit_code == 0, run
-    return sorted(run.addresses)
-
-
-def ask_until(client, server, expected, timeout=NOTICED):
-    """Asks until the answer holds exactly these addresses."""
-    end, found = time.monotonic() + timeout, None
-    while time.monotonic() < end:
-        found = ask(client, server)
-        if found == sorted(expected):
-            return
-        time.sleep(0.1)
-    raise AssertionError(f"the answer held {found} for {timeout} s, expected {sorted(expected)}")
+from places import GDNSD, NAME, PDNS, UNBOUND, v4, v6
 
 
 @pytest.mark.parametrize("how", ["refuse", "drop", "prohibit"])
