@@ -213,6 +213,11 @@ class Running:
         self._process.stderr.close()
         return self.stories
 
+    def kill(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+
     def __str__(self) -> str:
         return f"{' '.join(self._arguments)}: {len(self.stories)} operations\n{self._errors}"
 
@@ -224,6 +229,7 @@ class Client:
         self._lab = lab
         self._program = program
         self._namespace = namespace
+        self._running: list[Running] = []
 
     def start(self, *arguments: str) -> subprocess.Popen:
         """The command under way, for tests that change the world meanwhile or interrupt it."""
@@ -251,7 +257,14 @@ class Client:
 
     def connect_on(self, target: str, *arguments: str) -> Running:
         """Connects again and again (`--count`) while the test goes on."""
-        return Running(self.start("connect", target, "--format", "json", *arguments), list(arguments))
+        running = Running(self.start("connect", target, "--format", "json", *arguments), list(arguments))
+        self._running.append(running)
+        return running
+
+    def close(self) -> None:
+        """Ends what a failed test left running."""
+        for running in self._running:
+            running.kill()
 
     def resolve(self, target: str, *arguments: str, timeout: float = 30.0) -> Run:
         return self.run("resolve", target, "--format", "json", *arguments, timeout=timeout)

@@ -187,4 +187,6 @@ def connect_names(build_program):
 @pytest.fixture
 def client(lab, lbresolve_bin):
     """The command under test, in the client's namespace."""
-    return Client(lab, lbresolve_bin)
+    client = Client(lab, lbresolve_bin)
+    yield client
+    client.close()
