@@ -128,11 +128,15 @@ void connect_operation::complete(candidate& c) const {
     c.skip = std::string("the source address is ") + (c.source->is_v4() ? "IPv4" : "IPv6");
 }
 
-// Everything known has failed. Fresh answers cannot be bettered now; what was cached may have changed.
+// Everything known has failed. Fresh answers cannot be bettered now, but the next connect shall not use them; what was
+// cached may have changed. What is asked for now is trusted: a cached answer of before must not take it along.
 void connect_operation::resolve_again(time_point now) {
-  distrusted_ = lookup_->asked();
-  if (!std::exchange(from_cache_, false)) return race_.on_nothing_new(now);
-  asking_ = request_.memory.may_ask_again(now) ? asking_again::past_the_cache : asking_again::joined;
+  const bool may_ask = request_.memory.may_ask_again(now);
+  if (!std::exchange(from_cache_, false)) {
+    if (may_ask) distrusted_ = lookup_->asked();
+    return race_.on_nothing_new(now);
+  }
+  asking_ = may_ask ? asking_again::past_the_cache : asking_again::joined;
   story_->notes.emplace_back(asking_ == asking_again::past_the_cache
                                  ? "every cached address failed: asked again"
                                  : "every cached address failed; asked again a moment ago");
