@@ -68,13 +68,16 @@ void endpoint_health::sample(duration value, duration& smoothed, duration silenc
   smoothed = std::max(smoothed + scaled(value - smoothed, alpha), duration{1});
 }
 
+// What failed before an ejection has been paid for by it, and the ramp is the caution that follows: counted on, a host
+// with a short way would wait half a minute longer for its share.
 void endpoint_health::on_success(time_point now, const health_rules& rules) noexcept {
   if (ejected_until_ != time_point::min()) {
     recovered_ = now;
     ejected_until_ = time_point::min();
+    for (bucket& b : buckets_) b.failures = 0;
   }
   consecutive_failures_ = 0;
-  slow_ = false;
+  slow_for_ = duration::zero();
   last_success_ = now;
   while (backoff_ > 0 && since(forgiven_, now) >= rules.forgive_every) {
     --backoff_;
@@ -127,10 +130,9 @@ void endpoint_health::eject(time_point now, const health_rules& rules, random_so
 }
 
 void endpoint_health::on_slow(duration waited, time_point now) {
-  slow_ = true;
+  slow_for_ = std::max(waited, duration{1});
   last_failure_ = now;
   last_fact_ = now;
-  if (srtt_ != duration::zero() && waited > srtt_) srtt_ = waited;  // it is at least this slow
 }
 
 void endpoint_health::on_reported_success(duration latency, time_point now, const health_rules& rules) {
@@ -143,7 +145,7 @@ void endpoint_health::on_reported_success(duration latency, time_point now, cons
 
 health_view endpoint_health::view(time_point now, const health_rules& rules) const noexcept {
   health_view v{.measured = srtt_ != duration::zero(),
-                .srtt = srtt_,
+                .srtt = srtt_ == duration::zero() ? srtt_ : std::max(srtt_, slow_for_),
                 .rttvar = rttvar_,
                 .age = since(sampled_, now),
                 .latency = latency_,
@@ -168,7 +170,7 @@ health_view endpoint_health::view(time_point now, const health_rules& rules) con
   const duration back = since(recovered_, now);
   if (ejected_until_ != time_point::min()) {
     v.state = now < ejected_until_ ? endpoint_state::ejected : endpoint_state::half_open;
-  } else if (consecutive_failures_ > 0 || slow_) {
+  } else if (consecutive_failures_ > 0 || slow_for_ != duration::zero()) {
     v.state = endpoint_state::suspect;
   } else if (back < rules.ramp) {
     v.state = endpoint_state::ramping;

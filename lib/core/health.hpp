@@ -120,7 +120,7 @@ class endpoint_health {
   std::uint32_t in_flight_ = 0;
   std::uint32_t consecutive_failures_ = 0;
   std::uint32_t backoff_ = 0;
-  bool slow_ = false;  // given up after a long wait, and nothing has succeeded since
+  duration slow_for_{};  // it was given up after this long a wait, and nothing has succeeded since: its least distance
 };
 
 }  // namespace lbresolve::core
