@@ -256,11 +256,13 @@ bool race::heard_enough() const noexcept {
 }
 
 /// HEv3 section 4.2: start with what is there once the awaited family and HTTPS have answered, or once the Resolution
-/// Delay is over. Candidates without a route do not cut the wait for others short.
+/// Delay is over. Candidates without a route, or of a family that does not work here, do not cut the wait for others
+/// short.
 time_point race::first_start_due() const noexcept {
   if (!first_usable_) return never;
-  const bool routable = std::any_of(waiting_.begin(), waiting_.end(), [](const candidate& c) { return c.source; });
-  if (!any_pending() || (routable && heard_enough())) return *first_usable_;
+  const bool hopeful =
+      std::any_of(waiting_.begin(), waiting_.end(), [](const candidate& c) { return c.source && !c.known.demoted; });
+  if (!any_pending() || (hopeful && heard_enough())) return *first_usable_;
   return *first_usable_ + settings_.resolution_delay;
 }
 

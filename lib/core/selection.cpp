@@ -29,17 +29,20 @@ std::span<const endpoint> all_of(const endpoint_set& set) noexcept {
 
 }  // namespace
 
-// MEM-08. EACCES and EPERM come from a firewall of this host, ENETUNREACH from its routes.
+// MEM-08. EPERM comes from a firewall of this host, ENETUNREACH from routes. EACCES may be this host's doing, and is
+// what ICMPv6's "administratively prohibited" becomes (RFC 4443 section 3.1): an address must not suffer from it, a
+// family may.
 blame blame_of(std::error_code code) noexcept {
   for (const std::errc local :
        {std::errc::too_many_files_open, std::errc::too_many_files_open_in_system, std::errc::address_not_available,
         std::errc::address_in_use, std::errc::no_buffer_space, std::errc::not_enough_memory,
-        std::errc::operation_canceled, std::errc::permission_denied, std::errc::operation_not_permitted,
-        std::errc::invalid_argument, std::errc::address_family_not_supported, std::errc::protocol_not_supported,
-        std::errc::interrupted, std::errc::network_down}) {
+        std::errc::operation_canceled, std::errc::operation_not_permitted, std::errc::invalid_argument,
+        std::errc::address_family_not_supported, std::errc::protocol_not_supported, std::errc::interrupted,
+        std::errc::network_down}) {
     if (code == local) return blame::nothing;
   }
-  return code == std::errc::network_unreachable ? blame::family : blame::endpoint;
+  const bool of_family = code == std::errc::network_unreachable || code == std::errc::permission_denied;
+  return of_family ? blame::family : blame::endpoint;
 }
 
 // ---- Targets ------------------------------------------------------------------------------------------------------

@@ -209,6 +209,23 @@ TEST_CASE("MEM-02: one given up after a long wait is suspect, and as near as it 
   CHECK(s.state() == state::healthy);
 }
 
+TEST_CASE("MEM-02: one that was given up and then answers as before is as near as before") {
+  subject s;
+  s.connected(20ms);
+  s.health.on_slow(300ms, s.now);
+  s.pass(3s).connected(20ms);
+  CHECK(s.view().srtt == 20ms);
+}
+
+TEST_CASE("MEM-02: failures before an ejection do not keep its share down after the ramp") {
+  subject s;
+  s.connected(20ms).failed_times(3).pass(5s).failed().pass(10s);
+  REQUIRE(s.view().failures == 4);
+  s.connected(20ms);
+  CHECK(s.view().failures == 0);
+  CHECK(s.view().successes == 2);
+}
+
 TEST_CASE("SEL-15: the latency that the program reports is kept apart from the distance") {
   subject s;
   s.connected(20ms);

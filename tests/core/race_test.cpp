@@ -240,6 +240,18 @@ TEST_CASE("HE-21: IPv4 is awaited instead where the settings say so") {
 
 // ---- order (section 4)
 
+TEST_CASE("MEM-09: IPv6 that is known not to work on this network does not start before A has had its time") {
+  auto demoted = v6(1);
+  demoted.known.demoted = true;
+  auto r = in_order();
+  r.answers(rr_type::aaaa, 30ms, {demoted}).answers(rr_type::a, 32ms, {v4(1)}).endpoint_is(v4(1), connects(20ms));
+  CHECK(finish(r).starts() == "4.1@32");
+
+  auto never = in_order();
+  never.answers(rr_type::aaaa, 30ms, {demoted}).never_answers(rr_type::a).endpoint_is(v6(1), connects(20ms));
+  CHECK(finish(never).starts() == "6.1@80");
+}
+
 TEST_CASE("HE-20: three IPv6 and two IPv4 addresses start as 6 4 6 4 6, a delay apart") {
   auto r = in_order();
   r.answers(rr_type::aaaa, 0ms, {v6(1), v6(2), v6(3)}).answers(rr_type::a, 0ms, {v4(1), v4(2)});

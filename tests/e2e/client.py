@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
+import threading
 import time
 from dataclasses import dataclass
 from functools import cached_property
 
-from network_lab import NetworkLab
+from network_lab import NetworkLab, wait_until
 
 
 @dataclass
@@ -77,6 +78,10 @@ class Story:
     def peer(self) -> str:
         """The address that a connect ended up with."""
         return self.document["result"]["endpoint"]["address"]
+
+    @property
+    def notes(self) -> list[str]:
+        return self.document["trace"]["notes"]
 
     @cached_property
     def queries(self) -> list[Query]:
@@ -157,6 +162,66 @@ def read_documents(text: str) -> list[dict]:
     return documents
 
 
+class Running:
+    """The command under way, its JSON read as it comes: one operation a line, as `--count` writes it."""
+
+    def __init__(self, process: subprocess.Popen, arguments: list[str]) -> None:
+        self.stories: list[Story] = []     # so far, in the order in which they ended
+        self.ended: list[float] = []       # when each one came, on the monotonic clock
+        self._process, self._arguments = process, arguments
+        self._errors = ""
+        self._readers = [threading.Thread(target=read, daemon=True) for read in (self._read, self._read_errors)]
+        for reader in self._readers:
+            reader.start()
+
+    def _read(self) -> None:
+        for line in self._process.stdout:
+            document = json.loads(line)
+            if document["kind"] != "summary":
+                self.ended.append(time.monotonic())
+                self.stories.append(Story(document))
+
+    def _read_errors(self) -> None:
+        self._errors = self._process.stderr.read()
+
+    def wait_for(self, count: int, timeout: float = 15.0) -> None:
+        """Waits until so many more operations than now are over."""
+        wanted = len(self.stories) + count
+        self.wait_until(lambda: len(self.stories) >= wanted, timeout, f"the end of {count} more operations")
+
+    def wait_until(self, condition, timeout: float = 15.0, what: str = "condition") -> None:
+        """Waits for what the operations are to bring about."""
+        wait_until(lambda: condition() or self._process.poll() is not None, timeout, what)
+        assert condition(), f"the command ended before {what}\n{self}"
+
+    def stop(self) -> list[Story]:
+        """Interrupts the command, unless it has ended; gives every operation there was."""
+        if self._process.poll() is None:
+            self._process.send_signal(signal.SIGINT)
+        return self.finish()
+
+    def finish(self, timeout: float = 30.0) -> list[Story]:
+        """Waits for the end; gives every operation there was."""
+        try:
+            self._process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            raise AssertionError(f"still running after {timeout} s\n{self}") from None
+        for reader in self._readers:
+            reader.join(5)
+        self._process.stdout.close()
+        self._process.stderr.close()
+        return self.stories
+
+    def kill(self) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+
+    def __str__(self) -> str:
+        return f"{' '.join(self._arguments)}: {len(self.stories)} operations\n{self._errors}"
+
+
 class Client:
     """The command in the client's namespace."""
 
@@ -164,6 +229,7 @@ class Client:
         self._lab = lab
         self._program = program
         self._namespace = namespace
+        self._running: list[Running] = []
 
     def start(self, *arguments: str) -> subprocess.Popen:
         """The command under way, for tests that change the world meanwhile or interrupt it."""
@@ -188,6 +254,17 @@ class Client:
 
     def connect(self, target: str, *arguments: str, timeout: float = 30.0) -> Run:
         return self.run("connect", target, "--format", "json", *arguments, timeout=timeout)
+
+    def connect_on(self, target: str, *arguments: str) -> Running:
+        """Connects again and again (`--count`) while the test goes on."""
+        running = Running(self.start("connect", target, "--format", "json", *arguments), list(arguments))
+        self._running.append(running)
+        return running
+
+    def close(self) -> None:
+        """Ends what a failed test left running."""
+        for running in self._running:
+            running.kill()
 
     def resolve(self, target: str, *arguments: str, timeout: float = 30.0) -> Run:
         return self.run("resolve", target, "--format", "json", *arguments, timeout=timeout)

@@ -12,10 +12,14 @@ from pathlib import Path
 
 import network_lab
 import pytest
-from backend import PORT, Backend
+from backend import HEALTH_PORT, PORT, Backend, HealthPage
 from client import Client
 from dns_server import DnsServer
-from unbound_server import UnboundServer, find_unbound
+from gdnsd_server import GdnsdServer
+from network_lab import CLIENT_V4, CLIENT_V6
+from pdns_server import PdnsServer
+from server_process import find_program
+from unbound_server import UnboundServer
 
 HERE = Path(__file__).resolve().parent
 _reason = None   # why there is no lab
@@ -55,7 +59,7 @@ def lab(whole_lab):
 @pytest.fixture(scope="session")
 def whole_backend(whole_lab):
     with network_lab.in_namespace("server"):
-        backend = Backend(PORT)
+        backend = Backend(PORT, clients={CLIENT_V4, CLIENT_V6})
     yield backend
     backend.close()
 
@@ -67,31 +71,69 @@ def backend(whole_backend, lab):
     return whole_backend
 
 
+@pytest.fixture(scope="session")
+def whole_health_page(whole_lab):
+    with network_lab.in_namespace("server"):
+        page = HealthPage(HEALTH_PORT)
+    yield page
+    page.close()
+
+
 @pytest.fixture
-def unbound(lab):
-    """A function that starts a real unbound on 192.0.2.53 with the hosts given."""
-    if find_unbound() is None:
-        network_lab.unavailable("unbound is not installed")
+def health_page(whole_health_page, lab):
+    """What the DNS side's http checks see, on every server address: all are well, until a test says otherwise."""
+    whole_health_page.unwell.clear()
+    return whole_health_page
+
+
+@pytest.fixture
+def real_server(lab):
+    """A function that starts a DNS server of this class in the server's namespace, and waits until it answers."""
     running = []
 
-    def start(hosts, **options):
-        directory = Path(tempfile.mkdtemp(prefix="unbound-", dir=lab.directory))
+    def start(kind, program, *arguments, address, **options):
+        if find_program(program) is None:
+            network_lab.unavailable(f"{program} is not installed")
+        directory = Path(tempfile.mkdtemp(prefix=f"{program}-", dir=lab.directory))
         log = (directory / "log").open("wb")
-        server = UnboundServer(
-            hosts, directory=directory, **{"address": "192.0.2.53", **options},
-            start=lambda command: lab.start("server", command, stdout=log, stderr=log))
+        server = kind(*arguments, directory=directory, address=address, **options,
+                      start=lambda command: lab.start("server", command, stdout=log, stderr=log))
         running.append((server, log))
         family = socket.AF_INET6 if ":" in server.address else socket.AF_INET
         with network_lab.in_namespace("server"):
             asking = socket.socket(family, socket.SOCK_DGRAM)
         with asking:
-            server.wait_until_ready(asking)
+            try:
+                server.wait_until_ready(asking)
+            except (RuntimeError, TimeoutError) as failure:
+                pytest.fail(f"{failure}\n{(directory / 'log').read_text(errors='replace')}")
         return server
 
     yield start
     for server, log in running:
         server.close()
         log.close()
+
+
+@pytest.fixture
+def unbound(real_server):
+    """A function that starts a real unbound on 192.0.2.53, with the hosts given or in front of a `stub`."""
+    return lambda hosts=(), address="192.0.2.53", **options: real_server(
+        UnboundServer, "unbound", hosts, address=address, **options)
+
+
+@pytest.fixture
+def gdnsd(real_server):
+    """A function that starts a real gdnsd on 192.0.2.54 with the resources given (support/gdnsd_server.py)."""
+    return lambda resources, address="192.0.2.54", **options: real_server(
+        GdnsdServer, "gdnsd", resources, address=address, **options)
+
+
+@pytest.fixture
+def pdns(real_server):
+    """A function that starts a real PowerDNS on 192.0.2.55 with the LUA records given (support/pdns_server.py)."""
+    return lambda records, address="192.0.2.55", **options: real_server(
+        PdnsServer, "pdns_server", records, address=address, **options)
 
 
 @pytest.fixture
@@ -111,23 +153,40 @@ def scripted(lab):
 
 
 @pytest.fixture(scope="session")
-def many_names(lbresolve_bin, tmp_path_factory):
-    """The program many_names.cpp, linked against the library of the build under test."""
+def build_program(lbresolve_bin, tmp_path_factory):
+    """A function that links a program of this folder against the library of the build under test."""
     build = Path(os.environ.get("LBRESOLVE_BUILD_DIR", Path(lbresolve_bin).parents[1]))
-    program = tmp_path_factory.mktemp("program") / "many_names"
     sanitize = os.environ.get("LBRESOLVE_SANITIZE")
     # The package file of the build knows what this build of the library needs.
     needed = next(line for line in (build / "lbresolve.pc").read_text().splitlines() if "Requires.private:" in line)
     libraries = subprocess.run(["pkg-config", "--libs", needed.partition(":")[2]], capture_output=True, text=True,
                                check=True).stdout.split()
-    subprocess.run(
-        [os.environ.get("LBRESOLVE_CXX", "c++"), "-std=c++20", "-pthread", "-I", HERE.parents[1] / "lib" / "include",
-         *([f"-fsanitize={sanitize}"] if sanitize else []), HERE / "many_names.cpp", "-o", program,
-         build / "lib" / "liblbresolve.a", build / "lib" / "liblbresolve_core.a", *libraries], check=True)
-    return program
+
+    def link(name):
+        program = tmp_path_factory.mktemp("program") / name
+        subprocess.run(
+            [os.environ.get("LBRESOLVE_CXX", "c++"), "-std=c++20", "-pthread", "-I",
+             HERE.parents[1] / "lib" / "include", *([f"-fsanitize={sanitize}"] if sanitize else []),
+             HERE / f"{name}.cpp", "-o", program, build / "lib" / "liblbresolve.a",
+             build / "lib" / "liblbresolve_core.a", *libraries], check=True)
+        return program
+
+    return link
+
+
+@pytest.fixture(scope="session")
+def many_names(build_program):
+    return build_program("many_names")
+
+
+@pytest.fixture(scope="session")
+def connect_names(build_program):
+    return build_program("connect_names")
 
 
 @pytest.fixture
 def client(lab, lbresolve_bin):
     """The command under test, in the client's namespace."""
-    return Client(lab, lbresolve_bin)
+    client = Client(lab, lbresolve_bin)
+    yield client
+    client.close()

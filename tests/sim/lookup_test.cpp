@@ -137,6 +137,30 @@ TEST_CASE("HE-59: fresh addresses that fail are not asked for again in the same 
   CHECK(w.queries_for(rr_type::a) == 2);
 }
 
+TEST_CASE("SEL-04: what another upstream says when all addresses failed is kept, and the next connect uses it") {
+  simulated_world w(2);
+  w.server(0, zone{{{"example.test", {"192.0.2.1", "192.0.2.2"}}}, 300});  // a recursive server repeats its cache
+  w.server(1, zone{{{"example.test", {"192.0.2.9"}}}, 300});
+  for (const char* to : {"192.0.2.1:80", "192.0.2.2:80", "192.0.2.9:80"}) w.endpoint_is(to, connects(10ms));
+  REQUIRE(w.connected("example.test:80").connected);
+  for (const char* dead : {"192.0.2.1:80", "192.0.2.2:80"}) w.endpoint_is(dead, refuses(10ms));
+  CHECK(short_name(w.connected("example.test:80").peer) == "4.9");
+  const std::size_t asked = w.queries.size();
+  for (int i = 0; i < 10; ++i) CHECK(short_name(w.connected("example.test:80").peer) == "4.9");
+  CHECK(w.queries.size() == asked);
+}
+
+TEST_CASE("SEL-04: a name whose addresses all fail is asked for again at most every five seconds") {
+  simulated_world w;
+  w.server(0, zone{{{"example.test", {"192.0.2.1", "192.0.2.2"}}}, 300});
+  for (const char* dead : {"192.0.2.1:80", "192.0.2.2:80"}) w.endpoint_is(dead, refuses(10ms));
+  for (int i = 0; i < 40; ++i) CHECK_FALSE(w.connected("example.test:80").connected);  // 20 ms each
+  CHECK(w.queries_for(rr_type::a) == 2);
+  w.pass(5s);
+  for (int i = 0; i < 40; ++i) CHECK_FALSE(w.connected("example.test:80").connected);
+  CHECK(w.queries_for(rr_type::a) == 3);
+}
+
 TEST_CASE("HE-14: without IPv6 AAAA is not asked and no IPv6 socket is opened, unless told otherwise") {
   simulated_world w;
   w.has_ipv6 = false;

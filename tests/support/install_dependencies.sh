@@ -2,7 +2,7 @@
 # Installs what the named groups need and this machine lacks: install_dependencies.sh build demo test ci
 #
 # Debian 12 and newer, Ubuntu 22.04 and newer. Does nothing, and quickly, when all is there. Never starts a service:
-# some packages bring a daemon (unbound), and the tests want the program, not a resolver on port 53.
+# some packages bring a daemon (unbound, gdnsd, pdns), and the tests want the program, not a server on port 53.
 set -euo pipefail
 
 packages_of() {
@@ -10,7 +10,8 @@ packages_of() {
     build) echo make cmake ninja-build g++ pkg-config libc-ares-dev libssl-dev libsqlite3-dev \
                 libboost-dev libcli11-dev libfmt-dev nlohmann-json3-dev ;;
     demo) echo python3 unbound ;;
-    test) echo doctest-dev python3 python3-pytest unbound nftables iproute2 binutils patch ;;
+    test) echo doctest-dev python3 python3-pytest unbound gdnsd pdns-server pdns-backend-bind nftables iproute2 \
+               binutils patch ;;
     ci) echo git ccache clang clang-14 clang-tidy-14 clang-format-14 llvm-14 libclang-rt-14-dev libbenchmark-dev shellcheck ;;
     *) echo "install_dependencies.sh: no group '$1' (build, demo, test, ci)" >&2; return 2 ;;
   esac
@@ -19,7 +20,9 @@ packages_of() {
 # A tool counts as there when its command is, wherever it came from; everything else when dpkg says so.
 is_there() {
   case $1 in
-    make | cmake | git | ccache | unbound | patch | shellcheck | python3) PATH=$PATH:/usr/sbin command -v "$1" >/dev/null ;;
+    make | cmake | git | ccache | unbound | gdnsd | patch | shellcheck | python3)
+      PATH=$PATH:/usr/sbin command -v "$1" >/dev/null ;;
+    pdns-server) PATH=$PATH:/usr/sbin command -v pdns_server >/dev/null ;;
     ninja-build) command -v ninja >/dev/null ;;
     libclang-rt-14-dev) ls /usr/lib/llvm-14/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a >/dev/null 2>&1 ;;
     *) [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
@@ -32,13 +35,15 @@ This script knows Debian (12 and newer) and Ubuntu (22.04 and newer) only. Elsew
 LBRESOLVE_SKIP_INSTALL=1:
   build  make, cmake >= 3.22, ninja, a C++20 compiler, pkg-config, c-ares >= 1.18.1, OpenSSL >= 3.0, SQLite >= 3.31,
          Boost >= 1.74 (headers), CLI11 >= 2.1, fmt >= 8, nlohmann/json >= 3.10
-  test   doctest >= 2.4, Python 3 with pytest, unbound, nftables, iproute2, binutils, patch
+  test   doctest >= 2.4, Python 3 with pytest, unbound, gdnsd >= 3, PowerDNS (authoritative) >= 4.5 with its bind
+         backend, nftables, iproute2, binutils, patch
   Fedora  dnf install make cmake ninja-build gcc-c++ pkgconf c-ares-devel openssl-devel sqlite-devel boost-devel
-          cli11-devel fmt-devel json-devel doctest-devel python3-pytest unbound nftables iproute binutils patch
+          cli11-devel fmt-devel json-devel doctest-devel python3-pytest unbound gdnsd pdns nftables iproute binutils
+          patch
   Arch    pacman -S make cmake ninja gcc pkgconf c-ares openssl sqlite boost cli11 fmt nlohmann-json doctest
-          python-pytest unbound nftables iproute2 binutils patch
+          python-pytest unbound gdnsd powerdns nftables iproute2 binutils patch
   Alpine  apk add make cmake samurai g++ pkgconf c-ares-dev openssl-dev sqlite-dev boost-dev cli11-dev fmt-dev
-          nlohmann-json doctest-dev py3-pytest unbound nftables iproute2 binutils patch
+          nlohmann-json doctest-dev py3-pytest unbound gdnsd pdns pdns-backend-bind nftables iproute2 binutils patch
   macOS and Windows are not supported yet.
 TEXT
   exit 1
@@ -71,12 +76,24 @@ deny_service_starts() {
 
 # Nor shall it start at the next boot: unbound would take port 53 and change who answers this machine.
 disable_new_services() {
-  case " ${missing[*]} " in *" unbound "*) ;; *) return 0 ;; esac
+  local package service
+  for package in "${missing[@]}"; do
+    case $package in
+      unbound) set -- unbound unbound-resolvconf ;;
+      gdnsd) set -- gdnsd ;;
+      pdns-server) set -- pdns ;;
+      *) continue ;;
+    esac
+    for service; do disable_service "$service"; done
+  done
+}
+
+disable_service() {
   if command -v systemctl >/dev/null; then
-    as_root systemctl --quiet disable unbound.service unbound-resolvconf.service 2>/dev/null || true
+    as_root systemctl --quiet disable "$1.service" 2>/dev/null || true
   fi
-  if command -v update-rc.d >/dev/null; then
-    as_root update-rc.d unbound disable >/dev/null 2>&1 || true
+  if command -v update-rc.d >/dev/null && [ -e "/etc/init.d/$1" ]; then
+    as_root update-rc.d "$1" disable >/dev/null 2>&1 || true
   fi
 }
 

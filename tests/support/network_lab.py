@@ -142,6 +142,7 @@ class NetworkLab:
         self.directory = Path(tempfile.mkdtemp(prefix="lbresolve-lab-"))
         self._processes: list[subprocess.Popen] = []
         self._lock = threading.Lock()
+        self._filter: list[tuple[str, str]] = []   # address or prefix, and its rule
         self._private_run_and_etc()
         self._make_namespaces()
         control = str(self.directory / "link")
@@ -236,6 +237,12 @@ class NetworkLab:
     def write_hosts(self, lines: str) -> None:
         _replace("/etc/hosts", "127.0.0.1 localhost\n::1 localhost\n" + lines)
 
+    def packets_without_a_route(self, namespace: str) -> int:
+        """How often a program there sent to where nothing leads: out of the lab, that is."""
+        v4, v6 = self.run(namespace, ["cat", "/proc/net/snmp"]), self.run(namespace, ["cat", "/proc/net/snmp6"])
+        names, numbers = (line.split() for line in v4.stdout.splitlines() if line.startswith("Ip:"))
+        return int(numbers[names.index("OutNoRoutes")]) + int(v6.stdout.split("Ip6OutNoRoutes")[1].split()[0])
+
     # --- processes ---
 
     def command(self, namespace: str, arguments: list[str]) -> list[str]:
@@ -258,6 +265,7 @@ class NetworkLab:
     def reset(self) -> None:
         """As new: no rules on the link or in the filter, the client's IPv6 in place."""
         self.link.reset()
+        self._filter = []
         self._nft("add table inet lab\ndelete table inet lab\nadd table inet lab\n"
                   "add chain inet lab input { type filter hook input priority 0; policy accept; }")
         self.write_hosts("")
@@ -279,8 +287,13 @@ class NetworkLab:
         self._rules(addresses, port, lambda family: f"reject with {_icmp(family)} type "
                     + ("no-route" if family == 6 else "net-unreachable"))
 
+    def accept_again(self, *addresses: str) -> None:
+        """Removes the rules of these addresses or prefixes, or all rules, while others stay in force."""
+        gone = set(addresses)
+        self._filter = [(address, rule) for address, rule in self._filter if gone and address not in gone]
+        self._write_filter()
+
     def _rules(self, addresses, port, verdict, protocol: str = "") -> None:
-        lines = []
         for address in addresses:
             family = 6 if ":" in address else 4
             match = f"{'ip6' if family == 6 else 'ip'} daddr {address}"
@@ -288,12 +301,12 @@ class NetworkLab:
                 match += f" meta l4proto {{ tcp, udp }} th dport {port}"
             if protocol:
                 match += f" meta l4proto {protocol}"
-            lines.append(f"add rule inet lab input {match} {verdict(family)}")
-        self._nft("\n".join(lines))
+            self._filter.append((address, f"add rule inet lab input {match} {verdict(family)}"))
+        self._write_filter()
 
-    def accept_again(self) -> None:
-        """Removes every rule of the filter."""
-        self._nft("flush chain inet lab input")
+    def _write_filter(self) -> None:
+        """One transaction: no packet meets half of it."""
+        self._nft("\n".join(["flush chain inet lab input", *(rule for _, rule in self._filter)]))
 
     def _nft(self, text: str) -> None:
         run = subprocess.run(self.command("server", ["nft", "-f", "-"]), input=text, text=True, capture_output=True,

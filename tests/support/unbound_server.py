@@ -1,16 +1,14 @@
-"""A real unbound that serves names of the tests' own, as the user who runs the tests."""
+"""A real unbound, as the user who runs the tests: serves names of the tests' own, or asks other servers of theirs."""
 
 from __future__ import annotations
 
-import shutil
-import socket
-import struct
 import subprocess
-import time
 from pathlib import Path
-from typing import Callable, Mapping, Sequence
+from typing import Mapping, Sequence
 
-#: Answers to every query about these zones come from `local-data`; nothing is ever asked of anybody.
+from server_process import ServerProcess, Start, find_program
+
+#: Answers about `zone` come from `local-data`, or from the server that `stub` names. Nobody else is ever asked.
 CONFIG = """\
 server:
   verbosity: 1
@@ -29,17 +27,30 @@ server:
   incoming-num-tcp: 64
   rrset-roundrobin: {round_robin}
   local-zone: "test." nodefault
-  local-zone: "{zone}." static
-  local-data: "{zone}. 30 IN SOA ns.{zone}. host.{zone}. 1 3600 600 86400 30"
-{data}
+{zone}
 remote-control:
   control-enable: no
 """
 
+STATIC_ZONE = """\
+  local-zone: "{zone}." static
+  local-data: "{zone}. 30 IN SOA ns.{zone}. host.{zone}. 1 3600 600 86400 30"
+{data}"""
+
+#: A recursive server with its cache, as a client meets one; all it ever asks is the authoritative server given.
+STUB_ZONE = """\
+  do-not-query-localhost: no
+  qname-minimisation: no
+  outgoing-interface: {address}
+stub-zone:
+  name: "{zone}."
+  stub-addr: {stub}
+  stub-prime: no
+"""
+
 
 def find_unbound() -> str | None:
-    return shutil.which("unbound") or next((p for p in ("/usr/sbin/unbound", "/usr/local/sbin/unbound")
-                                            if Path(p).exists()), None)
+    return find_program("unbound")
 
 
 def local_data(hosts: Mapping[str, Sequence[str]], ttl: int) -> str:
@@ -50,45 +61,19 @@ def local_data(hosts: Mapping[str, Sequence[str]], ttl: int) -> str:
                      for name, values in hosts.items() for value in values)
 
 
-class UnboundServer:
+class UnboundServer(ServerProcess):
     """Runs from construction to close()."""
 
     def __init__(self, hosts: Mapping[str, Sequence[str]], *, directory: Path, address: str = "127.0.0.1",
                  port: int = 53, zone: str = "example.test", ttl: int = 300, round_robin: bool = False,
-                 start: Callable[[list[str]], subprocess.Popen] = subprocess.Popen) -> None:
-        """`start` starts the command (in another namespace, say)."""
-        self.address, self.port = address, port
+                 stub: str | None = None, start: Start = subprocess.Popen) -> None:
+        """With `stub`, a server's address, that server is asked for the zone and `hosts` is not used."""
         directory.mkdir(parents=True, exist_ok=True)
         config = directory / "unbound.conf"
-        config.write_text(CONFIG.format(
-            directory=directory, address=address, port=port, zone=zone, data=local_data(hosts, ttl),
-            round_robin="yes" if round_robin else "no"), encoding="utf-8")
-        program = find_unbound()
-        if program is None:
-            raise FileNotFoundError("unbound is not installed")
-        self.process = start([program, "-d", "-c", str(config)])
-
-    def wait_until_ready(self, sock: socket.socket, timeout: float = 10.0) -> None:
-        """Asks over a UDP socket (of the right namespace) until there is an answer."""
-        query = struct.pack("!6H", 0x6C62, 0x0100, 1, 0, 0, 0) + b"\0" + struct.pack("!HH", 2, 1)
-        sock.settimeout(0.05)
-        end = time.monotonic() + timeout
-        while time.monotonic() < end:
-            if self.process.poll() is not None:
-                raise RuntimeError(f"unbound ended at once, with {self.process.returncode}")
-            try:
-                sock.sendto(query, (self.address, self.port))
-                if sock.recv(512)[:2] == query[:2]:
-                    return
-            except OSError:
-                time.sleep(0.02)
-        raise TimeoutError(f"unbound did not answer within {timeout} s")
-
-    def close(self) -> None:
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(3)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
-        self.process.wait()
+        if stub is None:
+            text = STATIC_ZONE.format(zone=zone, data=local_data(hosts, ttl))
+        else:
+            text = STUB_ZONE.format(zone=zone, stub=stub, address=address)
+        config.write_text(CONFIG.format(directory=directory, address=address, port=port, zone=text,
+                                        round_robin="yes" if round_robin else "no"), encoding="utf-8")
+        super().__init__("unbound", ["-d", "-c", str(config)], address, port, start)
