@@ -74,7 +74,7 @@ void endpoint_health::on_success(time_point now, const health_rules& rules) noex
     ejected_until_ = time_point::min();
   }
   consecutive_failures_ = 0;
-  slow_ = false;
+  waited_ = duration::zero();
   last_success_ = now;
   while (backoff_ > 0 && since(forgiven_, now) >= rules.forgive_every) {
     --backoff_;
@@ -127,10 +127,9 @@ void endpoint_health::eject(time_point now, const health_rules& rules, random_so
 }
 
 void endpoint_health::on_slow(duration waited, time_point now) {
-  slow_ = true;
+  waited_ = std::max({waited_, waited, duration{1}});
   last_failure_ = now;
   last_fact_ = now;
-  if (srtt_ != duration::zero() && waited > srtt_) srtt_ = waited;  // it is at least this slow
 }
 
 void endpoint_health::on_reported_success(duration latency, time_point now, const health_rules& rules) {
@@ -143,7 +142,7 @@ void endpoint_health::on_reported_success(duration latency, time_point now, cons
 
 health_view endpoint_health::view(time_point now, const health_rules& rules) const noexcept {
   health_view v{.measured = srtt_ != duration::zero(),
-                .srtt = srtt_,
+                .srtt = srtt_ != duration::zero() ? std::max(srtt_, waited_) : srtt_,
                 .rttvar = rttvar_,
                 .age = since(sampled_, now),
                 .latency = latency_,
@@ -168,7 +167,7 @@ health_view endpoint_health::view(time_point now, const health_rules& rules) con
   const duration back = since(recovered_, now);
   if (ejected_until_ != time_point::min()) {
     v.state = now < ejected_until_ ? endpoint_state::ejected : endpoint_state::half_open;
-  } else if (consecutive_failures_ > 0 || slow_) {
+  } else if (consecutive_failures_ > 0 || waited_ > duration::zero()) {
     v.state = endpoint_state::suspect;
   } else if (back < rules.ramp) {
     v.state = endpoint_state::ramping;

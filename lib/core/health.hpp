@@ -68,7 +68,8 @@ class endpoint_health {
   /// A connect failed after `took`.
   /// @param may_eject false where ejecting would be wrong: for the only address of a name, or when all of them fail
   void on_failed(duration took, bool may_eject, time_point now, const health_rules& rules, random_source& random);
-  /// It was given up after a wait long enough to say that something is wrong, and no longer.
+  /// It was given up after a wait long enough to say that something is wrong, and no longer. Until something succeeds
+  /// there it counts as at least this slow; then what was measured before counts again.
   void on_slow(duration waited, time_point now);
   /// What the program says of a request: it went well, perhaps with a latency (zero: not told).
   void on_reported_success(duration latency, time_point now, const health_rules& rules);
@@ -120,7 +121,7 @@ class endpoint_health {
   std::uint32_t in_flight_ = 0;
   std::uint32_t consecutive_failures_ = 0;
   std::uint32_t backoff_ = 0;
-  bool slow_ = false;  // given up after a long wait, and nothing has succeeded since
+  duration waited_{};  // for it in vain, by one given up since the last success; zero: none was
 };
 
 }  // namespace lbresolve::core

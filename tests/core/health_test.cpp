@@ -200,6 +200,7 @@ TEST_CASE("one given up after a long wait is suspect, and at least as slow as th
   CHECK(s.view().failures == 0);
   s.connected(20ms);
   CHECK(s.state() == state::healthy);
+  CHECK(s.view().srtt == 20ms);  // or it would stay out of the band for minutes after it is back (MEM-02)
 }
 
 TEST_CASE("SEL-15: the latency that the program reports is kept apart from the distance") {
