@@ -1,6 +1,8 @@
 // A way to choose an address, as one client uses it. Each competitor is one small file in choosers/.
 #pragma once
 
+#include "core/balance.hpp"
+#include "core/health.hpp"
 #include "core/random.hpp"
 #include "core/time.hpp"
 #include "sim/fleet/server_model.hpp"
@@ -72,5 +74,13 @@ std::unique_ptr<chooser> make_glibc();
 std::unique_ptr<chooser> make_in_order();
 std::unique_ptr<chooser> make_peak_ewma(core::random_source& random);
 std::unique_ptr<chooser> make_k_failures(core::random_source& random);
+
+/// The constants of the real thing, to be swept.
+struct balanced_rules {
+  core::health_rules health;
+  core::balance_rules balance;
+};
+/// @param rules outlive the chooser
+std::unique_ptr<chooser> make_balanced(const balanced_rules& rules, core::random_source& random);
 
 }  // namespace lbresolve::fleet

@@ -16,7 +16,47 @@ chooser_factory simple(const parameters&) {
   return [](std::span<const server_facts>, core::random_source&) { return Make(); };
 }
 
+void set_seconds(const parameters& p, const char* name, duration& value) {
+  value = p.seconds(name, std::chrono::duration<double>(value).count());
+}
+
+/// Every constant by its name in the rules.
+balanced_rules rules_from(const parameters& p) {
+  balanced_rules r;
+  auto& h = r.health;
+  h.alpha_up = p.get("alpha_up", h.alpha_up);
+  h.alpha_down = p.get("alpha_down", h.alpha_down);
+  set_seconds(p, "alpha_down_time", h.alpha_down_time);
+  set_seconds(p, "retransmitted", h.retransmitted);
+  h.eject_after = static_cast<std::uint32_t>(p.count("eject_after", h.eject_after));
+  h.eject_least = p.get("eject_least", h.eject_least);
+  h.eject_under = p.get("eject_under", h.eject_under);
+  set_seconds(p, "eject_first", h.eject_first);
+  set_seconds(p, "eject_most", h.eject_most);
+  set_seconds(p, "forgive_every", h.forgive_every);
+  set_seconds(p, "ramp", h.ramp);
+  h.ramp_least = p.get("ramp_least", h.ramp_least);
+  auto& b = r.balance;
+  b.band = p.get("band", b.band);
+  set_seconds(p, "band_slack", b.band_slack);
+  b.band_noise = p.get("band_noise", b.band_noise);
+  b.band_noise_most = p.get("band_noise_most", b.band_noise_most);
+  set_seconds(p, "fade", b.fade);
+  b.prior = p.get("prior", b.prior);
+  set_seconds(p, "failure_least", b.failure_least);
+  b.uneven = p.get("uneven", b.uneven);
+  b.explore = p.get("explore", b.explore);
+  set_seconds(p, "explore_after", b.explore_after);
+  return r;
+}
+
+chooser_factory balanced(const parameters& p) {
+  return [rules = std::make_shared<balanced_rules>(rules_from(p))](
+             std::span<const server_facts>, core::random_source& random) { return make_balanced(*rules, random); };
+}
+
 constexpr std::array all{
+    competitor{"balanced", "lbresolve's default", balanced},
     competitor{"round_robin", "one address further with each connect", simple<make_round_robin>},
     competitor{"random", "any address", simple<make_random>},
     competitor{"in_order", "the order of the DNS answer", simple<make_in_order>},
