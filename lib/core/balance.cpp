@@ -116,7 +116,9 @@ pick_plan::pick_plan(std::span<const contender> set, std::span<const double> cos
     if (any_unmeasured && !weighted && set[i].known.measured) continue;
     const double weight = set[i].weight * set[i].known.ramp;
     weights.push_back(weight);
-    drawn_.push_back({i, static_cast<float>(1 / std::max(weight, 1e-6)), costs[i]});
+    // One never measured may be as near as the best: only what goes on there makes it spill.
+    const double cost = set[i].known.measured ? costs[i] : best;
+    drawn_.push_back({i, static_cast<float>(1 / std::max(weight, 1e-6)), cost});
   }
   table_ = alias_table(weights);
   explore_below_ = static_cast<std::uint32_t>(std::clamp(rules.explore, 0.0, 1.0) * 65536);
