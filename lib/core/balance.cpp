@@ -51,6 +51,7 @@ double cost_of(const health_view& v, duration typical, duration typical_of_laten
     const double age = v.age == duration::max() ? 1e18 : nanoseconds(v.age);
     distance += (nanoseconds(v.srtt) - median) * std::exp(-age / nanoseconds(rules.fade));
   }
+  distance = std::max(distance, nanoseconds(v.waited));
   // A reported latency is told anew with every request; where none is told, the set's median stands for it.
   distance += nanoseconds(v.latency > duration::zero() ? v.latency : typical_of_latency);
   const double failure = std::max(nanoseconds(rules.failure_least), nanoseconds(v.failure_time));

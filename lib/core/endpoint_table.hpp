@@ -21,9 +21,11 @@ struct endpoint_record {
   endpoint_health health;
   time_point last_used = time_point::min();  ///< by a connect, of a name that stands for it
   time_point probe_due = never;              ///< when a probe is planned; never: none is
+  duration typical{};                        ///< time to a connection in that set; zero: nothing was measured
   std::uint32_t siblings = 1;                ///< members of the set it was last seen in, itself included
   bool probing = false;                      ///< a probe is under way
   bool changed = false;                      ///< since it was last written down
+  bool panic = false;                        ///< when a race of its set last began or ended, most of it was failing
   bool demoted = false;                      ///< when last seen, its family was
   bool visited = false;                      ///< since the hand of the eviction passed
 };

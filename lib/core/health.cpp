@@ -74,7 +74,9 @@ void endpoint_health::on_success(time_point now, const health_rules& rules) noex
     ejected_until_ = time_point::min();
   }
   consecutive_failures_ = 0;
+  towards_ejection_ = 0;
   waited_ = duration::zero();
+  failing_since_ = time_point::min();
   last_success_ = now;
   while (backoff_ > 0 && since(forgiven_, now) >= rules.forgive_every) {
     --backoff_;
@@ -101,9 +103,13 @@ void endpoint_health::on_connected(duration took, duration typical, time_point n
 
 void endpoint_health::on_failed(duration took, bool may_eject, time_point now, const health_rules& rules,
                                 random_source& random) {
-  count(0, 2, now);
+  // Where it may not be ejected the network, or the only address, is to blame: that says nothing about later.
+  towards_ejection_ = may_eject ? std::min(towards_ejection_ + 1, 1'000'000U) : 0;
+  if (may_eject) count(0, 2, now);
+  last_fact_ = now;
   failure_time_ = failure_time_ == duration::zero() ? took : (3 * failure_time_ + took) / 4;
   consecutive_failures_ = std::min(consecutive_failures_ + 1, 1'000'000U);
+  if (failing_since_ == time_point::min()) failing_since_ = now;
   last_failure_ = now;
   forgiven_ = now;
   if (!may_eject) return;
@@ -112,7 +118,7 @@ void endpoint_health::on_failed(duration took, bool may_eject, time_point now, c
   const health_view v = view(now, rules);
   const double tries = v.successes + v.failures;
   const bool mostly_failing = tries >= rules.eject_least && v.successes < rules.eject_under * tries;
-  if (was_out || consecutive_failures_ >= rules.eject_after || mostly_failing) eject(now, rules, random);
+  if (was_out || towards_ejection_ >= rules.eject_after || mostly_failing) eject(now, rules, random);
 }
 
 // 5 s · 2^k · U(1/2, 1): so that many clients do not come back in step.
@@ -128,6 +134,7 @@ void endpoint_health::eject(time_point now, const health_rules& rules, random_so
 
 void endpoint_health::on_slow(duration waited, time_point now) {
   waited_ = std::max({waited_, waited, duration{1}});
+  if (failing_since_ == time_point::min()) failing_since_ = now;
   last_failure_ = now;
   last_fact_ = now;
 }
@@ -142,15 +149,17 @@ void endpoint_health::on_reported_success(duration latency, time_point now, cons
 
 health_view endpoint_health::view(time_point now, const health_rules& rules) const noexcept {
   health_view v{.measured = srtt_ != duration::zero(),
-                .srtt = srtt_ != duration::zero() ? std::max(srtt_, waited_) : srtt_,
+                .srtt = srtt_,
                 .rttvar = rttvar_,
                 .age = since(sampled_, now),
+                .waited = waited_,
                 .latency = latency_,
                 .failure_time = failure_time_,
                 .in_flight = in_flight_,
                 .consecutive_failures = consecutive_failures_,
                 .last_success = last_success_,
                 .last_failure = last_failure_,
+                .failing_since = failing_since_,
                 .ejected_at = ejected_at_,
                 .ejected_until = ejected_until_};
   const std::int64_t number = now.time_since_epoch() / bucket_width;
@@ -188,10 +197,12 @@ void endpoint_health::restore(const facts& f) noexcept {
   count(static_cast<std::uint16_t>(std::min(f.successes, 30'000U) * 2),
         static_cast<std::uint16_t>(std::min(f.failures, 30'000U) * 2), f.seen);
   consecutive_failures_ = f.consecutive_failures;
+  towards_ejection_ = f.consecutive_failures;
   backoff_ = std::min(f.backoff, most_backoff);
   ejected_until_ = f.ejected_until;
   ejected_at_ = f.ejected_until == time_point::min() ? time_point::min() : f.seen;
   (f.consecutive_failures > 0 ? last_failure_ : last_success_) = f.seen;
+  if (f.consecutive_failures > 0) failing_since_ = f.seen;
   forgiven_ = f.seen;
 }
 

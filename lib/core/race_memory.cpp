@@ -42,6 +42,11 @@ bool race_memory::peek(std::vector<candidate>& found, time_point now) const {
 
 void race_memory::on_started(std::size_t number, const endpoint& to, duration patience, time_point now) {
   if (store_ == nullptr) return;
+  for (tried& a : attempts_) {
+    if (a.ended != never || a.overdue || now - a.started < a.fact.patience) continue;
+    a.overdue = true;
+    a.fact.took = now - a.started;
+  }
   attempts_.push_back({.number = number, .fact = {.at = to, .patience = patience}, .started = now});
   store_->on_started(to, now);
 }
@@ -58,6 +63,11 @@ void race_memory::settle(std::size_t number, attempt_fact::kind how, std::error_
 
 void race_memory::tell(random_source& random) {
   for (tried& a : attempts_) {
+    if (a.overdue && a.ended == never && !std::exchange(a.told_overdue, true)) {
+      attempt_fact fact = a.fact;
+      fact.is = attempt_fact::kind::overdue;
+      store_->on_attempt(target_, fact, a.started + a.fact.took, random);
+    }
     if (a.ended == never || std::exchange(a.told, true)) continue;
     store_->on_attempt(target_, a.fact, a.ended, random);
   }
@@ -76,6 +86,7 @@ void race_memory::on_end(time_point now) {
         facts.failed[i] = facts.failed[i] || blame_of(a.fact.code) != blame::nothing;
         break;
       case attempt_fact::kind::given_up:
+      case attempt_fact::kind::overdue:
         facts.failed[i] = facts.failed[i] || a.fact.took > a.fact.patience;
         break;
     }

@@ -61,6 +61,8 @@ class race_memory {
     time_point started{};
     time_point ended = never;
     bool told = false;
+    bool overdue = false;       ///< when another one was started
+    bool told_overdue = false;  ///< at once, so that connects that begin now need not find out for themselves
   };
 
   void settle(std::size_t number, attempt_fact::kind how, std::error_code code, time_point now);

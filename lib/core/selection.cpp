@@ -9,6 +9,18 @@ namespace {
 
 using state = endpoint_state;
 
+/// The median time to a connection.
+duration typical_of(std::span<const health_view> set) {
+  std::vector<duration> known;
+  known.reserve(set.size());
+  for (const health_view& v : set)
+    if (v.measured) known.push_back(v.srtt);
+  if (known.empty()) return duration::zero();
+  const auto middle = known.begin() + static_cast<std::ptrdiff_t>((known.size() - 1) / 2);
+  std::nth_element(known.begin(), middle, known.end());
+  return *middle;
+}
+
 std::chrono::system_clock::time_point to_wall(time_point when, time_point now,
                                               std::chrono::system_clock::time_point wall) {
   return wall + std::chrono::duration_cast<std::chrono::system_clock::duration>(when - now);
@@ -85,20 +97,24 @@ bool selection::look_up(std::string_view text, std::span<const endpoint> set, st
   target_record& t = target(text, now);
   t.set.assign(set.begin(), set.end());
   view(&t, set, known, now);
+  const duration typical = typical_of(known);
+  const bool panic = is_panic(known);
   for (std::size_t i = 0; i < set.size(); ++i) {
     endpoint_record& r = table_.at(set[i], now);
     r.last_used = now;
+    r.typical = typical;
     r.siblings = static_cast<std::uint32_t>(set.size());
+    r.panic = panic;
     r.demoted = known[i].demoted;
     probes_.plan(r, known[i], false, now, random);
   }
-  return apply_guards(known, now);
+  return apply_guards(known);
 }
 
 bool selection::peek(std::string_view text, std::span<const endpoint> set, std::span<health_view> known,
                      time_point now) {
   view(find_target(text), set, known, now);
-  return apply_guards(known, now);
+  return apply_guards(known);
 }
 
 void selection::view(const target_record* t, std::span<const endpoint> set, std::span<health_view> known,
@@ -114,33 +130,10 @@ void selection::view(const target_record* t, std::span<const endpoint> set, std:
     known[i].demoted = families_.is_demoted(families, set[i].address.family());
 }
 
-std::vector<health_view> selection::views_of(std::span<const endpoint> set, time_point now) const {
-  std::vector<health_view> out;
-  out.reserve(set.size());
-  for (const endpoint& e : set) {
-    const endpoint_record* const r = table_.find(e);
-    if (r == nullptr) continue;
-    out.push_back(r->health.view(now, rules_.health));
-    out.back().demoted = r->demoted;
-  }
-  return out;
-}
-
-/// The median time to a connection among the others.
-duration selection::typical_of(std::span<const endpoint> set, time_point now) const {
-  std::vector<duration> known;
-  for (const health_view& v : views_of(set, now))
-    if (v.measured) known.push_back(v.srtt);
-  if (known.empty()) return duration::zero();
-  const auto middle = known.begin() + static_cast<std::ptrdiff_t>((known.size() - 1) / 2);
-  std::nth_element(known.begin(), middle, known.end());
-  return *middle;
-}
-
 /// Not the only member, not one of a family that does not work, and not when this failure makes it a panic.
 bool selection::may_eject(const endpoint_record& r, std::span<const endpoint> set, time_point now) const {
   if (r.demoted || r.siblings < 2) return false;
-  if (set.empty()) return true;
+  if (set.empty()) return !r.panic;
   std::vector<health_view> views;
   for (const endpoint& e : set) {
     const endpoint_record* const one = table_.find(e);
@@ -148,17 +141,16 @@ bool selection::may_eject(const endpoint_record& r, std::span<const endpoint> se
     if (one != nullptr) views.back().demoted = one->demoted;
     if (e != r.at) continue;
     views.back().consecutive_failures = 1;  // as it will be
-    views.back().last_failure = now;
-    views.back().last_success = time_point::min();
+    if (views.back().failing_since == time_point::min()) views.back().failing_since = now;
   }
-  return !is_panic(views, now);
+  return !is_panic(views);
 }
 
 void selection::on_started(const endpoint& at, time_point now) { table_.at(at, now).health.on_started(); }
 
 void selection::on_attempt(std::string_view text, const attempt_fact& fact, time_point now, random_source& random) {
   endpoint_record& r = table_.at(fact.at, now);
-  r.health.on_ended();
+  if (fact.is != attempt_fact::kind::overdue) r.health.on_ended();
   const target_record* const t = find_target(text);
   learn(r, t == nullptr ? std::span<const endpoint>() : std::span<const endpoint>(t->set), fact, now, random);
 }
@@ -174,7 +166,7 @@ void selection::learn(endpoint_record& r, std::span<const endpoint> set, const a
                       random_source& random) {
   switch (fact.is) {
     case attempt_fact::kind::connected:
-      r.health.on_connected(fact.took, typical_of(set, now), now, rules_.health);
+      r.health.on_connected(fact.took, r.typical, now, rules_.health);
       families_.on_success(fact.at.address.family(), now);
       break;
     case attempt_fact::kind::failed:
@@ -185,6 +177,9 @@ void selection::learn(endpoint_record& r, std::span<const endpoint> set, const a
       if (fact.took <= fact.patience) return;
       r.health.on_slow(fact.took, now);
       break;
+    case attempt_fact::kind::overdue:
+      r.health.on_slow(fact.took, now);
+      break;
   }
   mark_changed(r);
   probes_.plan(r, r.health.view(now, rules_.health), true, now, random);
@@ -192,7 +187,12 @@ void selection::learn(endpoint_record& r, std::span<const endpoint> set, const a
 
 void selection::on_race_end(std::string_view text, const race_facts& facts, time_point now) {
   probes_.on_connect(now);
-  families_.on_race(target(text, now).families, text_hash()(text), facts, now);
+  target_record& t = target(text, now);
+  families_.on_race(t.families, text_hash()(text), facts, now);
+  std::vector<health_view> known(t.set.size());
+  view(&t, t.set, known, now);
+  const bool panic = is_panic(known);
+  for (const endpoint& e : t.set) table_.at(e, now).panic = panic;
 }
 
 void selection::report(const endpoint& at, outcome how, duration latency, time_point now, random_source& random) {

@@ -104,8 +104,6 @@ class selection final : public selection_store {
   void learn(endpoint_record& r, std::span<const endpoint> set, const attempt_fact& fact, time_point now,
              random_source& random);
   void view(const target_record* t, std::span<const endpoint> set, std::span<health_view> known, time_point now) const;
-  std::vector<health_view> views_of(std::span<const endpoint> set, time_point now) const;
-  duration typical_of(std::span<const endpoint> set, time_point now) const;
   bool may_eject(const endpoint_record& r, std::span<const endpoint> set, time_point now) const;
   void mark_changed(endpoint_record& r);
 

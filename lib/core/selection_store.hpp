@@ -26,6 +26,7 @@ struct attempt_fact {
     connected,  ///< after `took`
     failed,     ///< with `code`, after `took`
     given_up,   ///< closed after waiting `took`, because another one won or its time was over
+    overdue,    ///< still open after waiting `took`, past its patience: the next one has been started
   };
   endpoint at;
   kind is = kind::connected;
