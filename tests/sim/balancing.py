@@ -169,8 +169,8 @@ def spread(places, gap=14):
     return out
 
 
-def over_time(fleet, flags, servers, title, step="5"):
-    """The share of `servers` (as 0 or 0-3), in steps of so many seconds, a line a chooser."""
+def over_time(fleet, flags, servers, title, step="5", what="connections"):
+    """The share of `servers` (as 0 or 0-3), in steps of so many seconds, a line a chooser; `what` may be `firsts`."""
     first, _, last = servers.partition("-")
     chosen = range(int(first), int(last or first) + 1)
     step = float(step)
@@ -178,7 +178,7 @@ def over_time(fleet, flags, servers, title, step="5"):
     for r in run(fleet, flags + " --timeline"):
         at = int(float(r["second"]) / step)
         own, all_of_them = sums.setdefault(r["chooser"], {}).get(at, (0, 0))
-        count = int(r["connections"])
+        count = int(r[what])
         sums[r["chooser"]][at] = (own + (count if int(r["server"]) in chosen else 0), all_of_them + count)
     series = {c: [(at * step + step / 2, 100 * own / whole) for at, (own, whole) in sorted(steps.items()) if whole]
               for c, steps in sums.items()}

@@ -1,8 +1,6 @@
 // The fleet simulator itself: what its servers, DNS and competitors do must be right before anything is read from it.
-#include "sim/fleet/fleet.hpp"
-#include "sim/fleet/competitors.hpp"
 #include "sim/fleet/dns_model.hpp"
-#include "sim/fleet/scenarios.hpp"
+#include "sim/fleet/testing.hpp"
 #include "support/test_random.hpp"
 
 #include <doctest/doctest.h>
@@ -24,12 +22,6 @@ server_model server(std::vector<trouble> troubles, double loss = 0) {
   s.loss = loss;
   s.troubles = std::move(troubles);
   return server_model(s);
-}
-
-run_report run(std::string_view scenario, std::string_view chooser, const parameters& p = {}, std::uint64_t seed = 1) {
-  auto setup = find_scenario(scenario)->setup(p);
-  setup.seed = seed;
-  return fleet(setup, find_competitor(chooser)->make(p)).run();
 }
 
 TEST_CASE("fleet: a SYN that is lost is sent again after 1, 3 and 7 s") {
@@ -139,9 +131,7 @@ TEST_CASE("fleet: peak EWMA leaves a slow host, and five failures in a row eject
 }
 
 TEST_CASE("fleet: where no request is reported, none is known") {
-  parameters silent;
-  silent.set("feedback", 0);
-  CHECK(run("slow_requests", "peak_ewma", silent).success_within_second() < 0.95);
+  CHECK(run("slow_requests", "peak_ewma", with({{"feedback", 0}})).success_within_second() < 0.95);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 
 #include "core/balance.hpp"
 #include "core/health.hpp"
+#include "core/probe_plan.hpp"
 #include "core/random.hpp"
 #include "core/time.hpp"
 #include "sim/fleet/server_model.hpp"
@@ -20,6 +21,14 @@ namespace lbresolve::fleet {
 
 /// The Connection Attempt Delay of RFC 8305 section 5.
 inline constexpr duration usual_attempt_delay = std::chrono::milliseconds{250};
+
+/// How one attempt ended: by itself, or given up after `took`.
+struct attempt_result {
+  server_id server = 0;
+  bool connected = false;
+  bool failed = false;
+  duration took{};
+};
 
 /// Thread-safety: none. All times go forward. Servers are named by number.
 class chooser {
@@ -39,18 +48,25 @@ class chooser {
   virtual void on_started(server_id, time_point) {}
   virtual void on_connected(server_id, duration /*took*/, time_point) {}
   virtual void on_failed(server_id, duration /*took*/, time_point) {}
+  /// Its delay is over, and the next one is started beside it.
+  virtual void on_overdue(server_id, duration /*waited*/, time_point) {}
   virtual void on_cancelled(server_id, duration /*waited*/, time_point) {}
+
+  /// All attempts of one connect, when it has ended.
+  virtual void on_race_end(std::span<const attempt_result>, time_point) {}
 
   // Facts about requests, where the application reports them.
   virtual void on_request(server_id, time_point) {}
   virtual void on_response(server_id, duration /*latency*/, time_point) {}
 
   /// Whether it keeps away from the server, believing it dead.
-  virtual bool is_ejected(server_id, time_point) const { return false; }
+  virtual bool is_ejected(server_id, time_point) { return false; }
 
   // Connects that nobody waits for.
   virtual time_point next_probe(time_point) { return core::never; }
   virtual std::optional<server_id> take_probe(time_point) { return std::nullopt; }
+  /// A probe that has taken so long has failed.
+  virtual duration probe_timeout() const { return std::chrono::seconds{5}; }
   virtual void on_probe_ended(server_id, bool /*connected*/, duration /*took*/, time_point) {}
 };
 
@@ -79,8 +95,10 @@ std::unique_ptr<chooser> make_k_failures(core::random_source& random);
 struct balanced_rules {
   core::health_rules health;
   core::balance_rules balance;
+  core::probe_rules probes;
 };
 /// @param rules outlive the chooser
-std::unique_ptr<chooser> make_balanced(const balanced_rules& rules, core::random_source& random);
+std::unique_ptr<chooser> make_balanced(const balanced_rules& rules, std::span<const server_facts> servers,
+                                       core::random_source& random);
 
 }  // namespace lbresolve::fleet

@@ -47,12 +47,22 @@ balanced_rules rules_from(const parameters& p) {
   b.uneven = p.get("uneven", b.uneven);
   b.explore = p.get("explore", b.explore);
   set_seconds(p, "explore_after", b.explore_after);
+  auto& q = r.probes;
+  q.enabled = p.get("probing", 1) != 0;
+  set_seconds(p, "suspect_least", q.suspect_least);
+  set_seconds(p, "suspect_most", q.suspect_most);
+  set_seconds(p, "measure_every", q.measure_every);
+  set_seconds(p, "demoted_every", q.demoted_every);
+  q.per_second = p.get("probes_per_second", q.per_second);
+  q.per_connect = p.get("probes_per_connect", q.per_connect);
   return r;
 }
 
 chooser_factory balanced(const parameters& p) {
-  return [rules = std::make_shared<balanced_rules>(rules_from(p))](
-             std::span<const server_facts>, core::random_source& random) { return make_balanced(*rules, random); };
+  return [rules = std::make_shared<balanced_rules>(rules_from(p))](std::span<const server_facts> servers,
+                                                                   core::random_source& random) {
+    return make_balanced(*rules, servers, random);
+  };
 }
 
 constexpr std::array all{

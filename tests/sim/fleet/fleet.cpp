@@ -35,6 +35,7 @@ std::uint32_t take(std::vector<T>& pool, std::vector<std::uint32_t>& free, T val
 
 fleet::fleet(const fleet_setup& setup, const chooser_factory& make)
     : setup_(setup),
+      make_(make),
       arrivals_(setup.seed * 3 + 1),
       network_(setup.seed * 5 + 2),
       choices_(setup.seed * 7 + 3),
@@ -49,7 +50,7 @@ fleet::fleet(const fleet_setup& setup, const chooser_factory& make)
   report_.step = setup_.step;
   clients_.resize(setup_.clients);
   for (std::uint32_t i = 0; i < clients_.size(); ++i) {
-    clients_[i].choice = make(facts, choices_);
+    clients_[i].choice = make_(facts, choices_);
     schedule_arrival(i);
   }
 }
@@ -142,12 +143,14 @@ void fleet::on_arrival(std::uint32_t who) {
 /// Keeps account of the connects that tried a dead server first.
 void fleet::note_first(const operation& o, client& c, server_id s) {
   if (o.counted) ++report_.servers[s].firsts;
+  count_step(report_.firsts, s);
   const trouble* outage = servers_[s].outage_at(now_);
   if (outage == nullptr) return;
   auto seen = std::find_if(c.outages.begin(), c.outages.end(), [&](const outage_seen& x) { return x.which == outage; });
   if (seen == c.outages.end()) {
-    const bool mute = outage->what == trouble::kind::mute;
-    c.outages.push_back({outage, 0, 0, now_ + (mute ? usual_attempt_delay : servers_[s].setup().refuses_after), now_});
+    auto patience = servers_[s].setup().refuses_after;
+    if (outage->what == trouble::kind::mute) patience = c.choice->attempt_delay(s).value_or(setup_.deadline);
+    c.outages.push_back({outage, 0, 0, now_ + patience, now_});
     seen = c.outages.end() - 1;
   }
   ++seen->hits;
@@ -167,6 +170,7 @@ void fleet::make_room(operation& o) {
       std::find_if(o.attempts.begin(), o.attempts.end(), [](const attempt& a) { return a.is == attempt::state::live; });
   if (now_ - oldest->started < replace_after) return;
   oldest->is = attempt::state::cancelled;
+  oldest->ended = now_;
   clients_[o.client].choice->on_cancelled(oldest->server, now_ - oldest->started, now_);
   watch(o.client, oldest->server);
 }
@@ -187,7 +191,7 @@ void fleet::start_next(std::uint32_t op) {
   }
   const auto s = o.plan[o.next++];
   const auto fate = servers_[s].connect(region_of(o.client), now_, network_);
-  o.attempts.push_back({s, attempt::state::live, fate.connected, now_});
+  o.attempts.push_back({s, attempt::state::live, fate.connected, now_, now_});
   if (o.counted) {
     ++report_.attempts;
     ++report_.servers[s].attempts;
@@ -206,6 +210,12 @@ void fleet::on_delay_over(std::uint32_t op, std::size_t which) {
   const operation& o = operations_[op];
   // Another has been started since: its own delay counts.
   if (which != nobody && which + 1 != o.attempts.size()) return;
+  if (which != nobody && o.next < o.plan.size()) {
+    for (const auto& a : o.attempts) {
+      if (a.is != attempt::state::live) continue;
+      clients_[o.client].choice->on_overdue(a.server, now_ - a.started, now_);
+    }
+  }
   start_next(op);
 }
 
@@ -215,6 +225,7 @@ void fleet::on_attempt_ends(std::uint32_t op, std::size_t which) {
   if (a.is != attempt::state::live) return;
   if (a.will_connect) return finish(op, &a);
   a.is = attempt::state::failed;
+  a.ended = now_;
   const auto s = a.server;
   clients_[o.client].choice->on_failed(s, now_ - a.started, now_);
   watch(o.client, s);
@@ -228,35 +239,46 @@ void fleet::finish(std::uint32_t op, const attempt* winner) {
   for (auto& a : o.attempts) {
     if (&a == winner || a.is != attempt::state::live) continue;
     a.is = attempt::state::cancelled;
+    a.ended = now_;
     c.choice->on_cancelled(a.server, now_ - a.started, now_);
     watch(o.client, a.server);
   }
   const auto took = now_ - o.started;
+  results_.clear();
+  for (const auto& a : o.attempts) {
+    results_.push_back({a.server, &a == winner, a.is == attempt::state::failed, a.ended - a.started});
+  }
   if (winner != nullptr) {
     const auto s = winner->server;
     c.choice->on_connected(s, now_ - winner->started, now_);
+    c.choice->on_race_end(results_, now_);
     watch(o.client, s);
-    const auto step = static_cast<std::size_t>((now_ - beginning) / setup_.step);
-    if (report_.wins.size() <= step) report_.wins.resize(step + 1, std::vector<std::uint32_t>(servers_.size()));
-    ++report_.wins[step][s];
+    count_step(report_.wins, s);
     if (o.counted) {
       ++report_.servers[s].wins;
       report_.connect_time.add(took);
     }
     if (setup_.requests) send_request(o, s);
   } else {
+    c.choice->on_race_end(results_, now_);
     renew_answer(c, o.client);  // all have failed: perhaps the answer is out of date
   }
   if (o.counted) {
     ++report_.connects;
     if (winner == nullptr) ++report_.failed;
-    if (took > usual_attempt_delay) ++report_.waited;
+    if (winner == nullptr || winner != o.attempts.data()) ++report_.second_tries;
     if (!setup_.requests && winner != nullptr) count_total(took);
   }
   ++o.generation;
   o.done = true;
   free_operations_.push_back(op);
   schedule_probe(static_cast<std::uint32_t>(&c - clients_.data()));
+}
+
+void fleet::count_step(timeline& t, server_id s) {
+  const auto step = static_cast<std::size_t>((now_ - beginning) / setup_.step);
+  if (t.size() <= step) t.resize(step + 1, std::vector<std::uint32_t>(servers_.size()));
+  ++t[step][s];
 }
 
 void fleet::count_total(duration took) {
@@ -318,7 +340,8 @@ void fleet::on_probe(std::uint32_t who) {
   const auto s = c.choice->take_probe(now_);
   if (s) {
     auto fate = servers_[*s].connect(region_of(who), now_, network_);
-    fate.at = std::min(fate.at, now_ + setup_.deadline);
+    const auto limit = now_ + c.choice->probe_timeout();
+    if (fate.at > limit) fate = {false, limit};
     const auto id = take(probes_, free_probes_, probe{who, *s, fate.connected, now_});
     events_.push({.at = fate.at, .what = kind::probe_ends, .who = id});
     ++report_.servers[*s].probes;

@@ -44,7 +44,7 @@ class fleet {
   run_report run();
 
   /// What a client's chooser has become.
-  const chooser& chooser_of(std::size_t who) const { return *clients_[who].choice; }
+  chooser& chooser_of(std::size_t who) { return *clients_[who].choice; }
 
  private:
   /// What a client's connects saw of one outage.
@@ -66,7 +66,7 @@ class fleet {
     server_id server = 0;
     state is = state::live;
     bool will_connect = false;
-    time_point started{};
+    time_point started{}, ended{};
   };
   /// One connect. Places are used again: events for an earlier use are told by their generation.
   struct operation {
@@ -113,11 +113,13 @@ class fleet {
   void on_probe_ends(std::uint32_t which);
   void add_up_outages();
   void count_total(duration took);
+  void count_step(timeline& t, server_id s);
   std::size_t region_of(std::uint32_t who) const { return who % setup_.regions; }
   bool is_measured() const { return now_ >= beginning + setup_.warm_up; }
   std::uint32_t take_operation();
 
   fleet_setup setup_;
+  chooser_factory make_;  ///< owns what its choosers refer to
   test::test_random arrivals_, network_, choices_;
   time_point now_ = beginning;
   event_queue events_;
@@ -130,6 +132,7 @@ class fleet {
   std::vector<std::uint32_t> free_requests_;
   std::vector<probe> probes_;
   std::vector<std::uint32_t> free_probes_;
+  std::vector<attempt_result> results_;
   std::uint64_t started_ = 0;  ///< connects, warm-up too
   run_report report_;
 };

@@ -39,16 +39,17 @@ struct server_report {
   std::uint64_t false_ejections = 0;  ///< while nothing was wrong with it, nor in the 10 s before
 };
 
-/// Wins of each server in one step of the timeline, over all clients.
+/// A count for each server in each step, over all clients.
 using timeline = std::vector<std::vector<std::uint32_t>>;
 
 struct run_report {
   std::vector<server_report> servers;
   timeline wins;    ///< from the beginning, warm-up too
+  timeline firsts;  ///< likewise
   duration step{};  ///< of the timeline
   std::uint64_t connects = 0;
   std::uint64_t failed = 0;
-  std::uint64_t waited = 0;         ///< connects that took longer than 250 ms
+  std::uint64_t second_tries = 0;   ///< connects whose first attempt did not win
   std::uint64_t within_second = 0;  ///< connection (with requests: response) within 1 s of the start
   std::uint64_t attempts = 0;
   std::uint64_t probes = 0;

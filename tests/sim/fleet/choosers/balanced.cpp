@@ -1,11 +1,14 @@
-// The policy `balanced`, over the real cores.
-#include "core/balance.hpp"
-#include "core/health.hpp"
+// The policy `balanced`, over the real cores: each client has a memory of its own (core::selection), and the order of
+// each connect is that of core::order.
+#include "core/order.hpp"
+#include "core/probe_operation.hpp"
+#include "core/selection.hpp"
 #include "sim/fleet/chooser.hpp"
-#include "sim/fleet/draws.hpp"
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <system_error>
 
 namespace lbresolve::fleet {
 
@@ -13,116 +16,136 @@ using namespace std::chrono_literals;
 
 namespace {
 
+constexpr std::string_view target = "service.example:443";
+
+endpoint endpoint_of(server_id s, bool ipv6) {
+  if (ipv6) return {address::v6({0x20, 0x01, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, s}), 443};
+  return {address::v4({192, 0, 2, s}), 443};
+}
+
+server_id server_of(const endpoint& e) { return e.address.bytes().back(); }
+
+core::candidate candidate_of(server_id s, const server_facts& facts) {
+  core::candidate c;
+  c.endpoint = endpoint_of(s, facts.ipv6);
+  c.source = facts.ipv6 ? address::v6({0x20, 0x01, 0x0d, 0xb8, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1})
+                        : address::v4({198, 51, 100, 1});
+  c.weighted = facts.weight != 1;
+  c.weight = static_cast<std::uint16_t>(facts.weight);
+  return c;
+}
+
 class balanced final : public chooser {
  public:
-  balanced(const balanced_rules& rules, core::random_source& random) : rules_(&rules), random_(&random) {}
+  balanced(const balanced_rules& rules, std::span<const server_facts> servers, core::random_source& random)
+      : rules_(&rules), random_(&random), memory_(core::selection_rules{rules.health, rules.probes}) {
+    for (const auto& s : servers) all_.push_back(candidate_of(static_cast<server_id>(all_.size()), s));
+    delays_.resize(servers.size(), usual_attempt_delay);
+    patience_.resize(servers.size(), usual_attempt_delay);
+  }
 
   void on_answer(std::span<const server_id> addresses, time_point) override {
-    addresses_.assign(addresses.begin(), addresses.end());
+    members_.clear();
+    set_.clear();
+    for (const auto s : addresses) {
+      members_.push_back(all_[s]);
+      set_.push_back(all_[s].endpoint);
+    }
   }
 
   void plan(std::vector<server_id>& out, time_point now) override {
-    std::vector<core::contender> good, all;
-    std::vector<server_id> in;
-    last_used_ = now;
-    for (const auto s : addresses_) {
-      core::contender c{health_[s].view(now, rules_->health), 1};
-      all.push_back(c);
-      if (tier(c.known) == 0) {
-        in.push_back(s);
-        good.push_back(c);
-      }
-    }
-    const auto costs = core::costs_of(all, rules_->balance);
-    std::vector<std::size_t> order(all.size());
-    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-    core::shuffle(order.begin(), order.end(), *random_);
-    std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-      return std::pair(tier(all[a].known), costs[a]) < std::pair(tier(all[b].known), costs[b]);
-    });
-    for (auto i : order) out.push_back(addresses_[i]);
-    if (!in.empty()) {
-      const core::pick_plan pick(good, core::costs_of(good, rules_->balance), false, rules_->balance);
-      const auto first = in[pick.pick(*random_, [&](std::uint32_t i) { return health_[in[i]].in_flight(); })];
-      const auto at = std::find(out.begin(), out.end(), first);
-      std::rotate(out.begin(), at, at + 1);
+    std::vector<core::health_view> known(set_.size());
+    memory_.look_up(target, set_, known, now, *random_);
+    for (std::size_t i = 0; i < known.size(); ++i) members_[i].known = known[i];
+    const core::order_settings settings{.policy = policy::balanced, .balance = rules_->balance};
+    for (const auto& c : core::order(members_, settings, *random_)) {
+      const auto s = server_of(c.endpoint);
+      out.push_back(s);
+      delays_[s] = c.known.measured
+                       ? std::clamp<duration>(c.known.srtt + 4 * c.known.rttvar, shortest_delay, longest_delay)
+                       : usual_attempt_delay;
+      patience_[s] = std::max(delays_[s], 3 * c.known.srtt);
     }
   }
 
-  void on_started(server_id s, time_point) override { health_[s].on_started(); }
-  void on_connected(server_id s, duration took, time_point now) override {
-    health_[s].on_ended();
-    health_[s].on_connected(took, typical(now), now, rules_->health);
-  }
-  void on_failed(server_id s, duration took, time_point now) override {
-    health_[s].on_ended();
-    health_[s].on_failed(took, true, now, rules_->health, *random_);
-    plan_probe(s, now);
+  std::optional<duration> attempt_delay(server_id s) const override { return delays_[s]; }
+
+  void on_started(server_id s, time_point now) override { memory_.on_started(at(s), now); }
+  void on_connected(server_id s, duration took, time_point now) override { told(connected(s, took), now); }
+  void on_failed(server_id s, duration took, time_point now) override { told(failed(s, took), now); }
+  void on_overdue(server_id s, duration waited, time_point now) override {
+    if (waited < patience_[s]) return;
+    told({.at = at(s), .is = core::attempt_fact::kind::overdue, .took = waited}, now);
   }
   void on_cancelled(server_id s, duration waited, time_point now) override {
-    health_[s].on_ended();
-    const auto v = health_[s].view(now, rules_->health);
-    if (waited >= std::max<duration>(250ms, v.measured ? 3 * v.srtt : 0ns)) {
-      health_[s].on_slow(waited, now);
-      plan_probe(s, now);
+    told({.at = at(s), .is = core::attempt_fact::kind::given_up, .took = waited, .patience = patience_[s]}, now);
+  }
+  void on_race_end(std::span<const attempt_result> attempts, time_point now) override {
+    core::race_facts facts;
+    for (const auto& a : attempts) {
+      const auto family = core::index_of(at(a.server).address.family());
+      if (a.connected) facts.won[family] = true;
+      if (a.failed || (!a.connected && a.took > patience_[a.server])) facts.failed[family] = true;
     }
-  }
-  void on_request(server_id s, time_point) override { health_[s].on_started(); }
-  void on_response(server_id s, duration latency, time_point now) override {
-    health_[s].on_ended();
-    health_[s].on_reported_success(latency, now, rules_->health);
-  }
-  bool is_ejected(server_id s, time_point now) const override {
-    return health_[s].view(now, rules_->health).state == endpoint_state::ejected;
+    memory_.on_race_end(target, facts, now);
   }
 
-  time_point next_probe(time_point) override { return *std::min_element(due_.begin(), due_.end()); }
+  void on_request(server_id s, time_point now) override { memory_.begin(at(s), now); }
+  void on_response(server_id s, duration latency, time_point now) override {
+    memory_.report(at(s), outcome::success, latency, now, *random_);
+  }
+
+  /// As its connects see it: with the guards applied.
+  bool is_ejected(server_id s, time_point now) override {
+    std::vector<core::health_view> known(set_.size());
+    memory_.peek(target, set_, known, now);
+    const auto i = std::find(set_.begin(), set_.end(), at(s)) - set_.begin();
+    return static_cast<std::size_t>(i) < set_.size() &&
+           known[static_cast<std::size_t>(i)].state == endpoint_state::ejected;
+  }
+
+  time_point next_probe(time_point now) override { return memory_.next_probe_at(now); }
   std::optional<server_id> take_probe(time_point now) override {
-    for (server_id s = 0; s < due_.size(); ++s) {
-      if (due_[s] > now) continue;
-      due_[s] = core::never;
-      return s;
-    }
-    return std::nullopt;
+    const auto e = memory_.next_probe(now);
+    if (!e) return std::nullopt;
+    return server_of(*e);
   }
-  void on_probe_ended(server_id s, bool connected, duration took, time_point now) override {
-    if (connected) return health_[s].on_connected(took, typical(now), now, rules_->health);
-    health_[s].on_failed(took, true, now, rules_->health, *random_);
-    plan_probe(s, now);
+  void on_probe_ended(server_id s, bool did_connect, duration took, time_point now) override {
+    memory_.on_probe(did_connect ? connected(s, took) : failed(s, took), now, *random_);
   }
+  duration probe_timeout() const override { return core::probe_operation::patience; }
 
  private:
-  static int tier(const core::health_view& v) {
-    if (v.state == endpoint_state::ejected || v.state == endpoint_state::half_open) return 2;
-    return v.state == endpoint_state::suspect ? 1 : 0;
+  static constexpr duration shortest_delay = 100ms;  // RFC 8305 section 5, as core::race has it
+  static constexpr duration longest_delay = 2s;
+
+  const endpoint& at(server_id s) const { return all_[s].endpoint; }
+  core::attempt_fact connected(server_id s, duration took) const {
+    return {.at = at(s), .is = core::attempt_fact::kind::connected, .took = took};
   }
-  duration typical(time_point now) const {
-    std::vector<core::contender> all;
-    for (const auto s : addresses_) all.push_back({health_[s].view(now, rules_->health), 1});
-    return core::typical_time(all);
+  core::attempt_fact failed(server_id s, duration took) const {
+    const auto code = took >= probe_timeout() ? ETIMEDOUT : ECONNREFUSED;
+    return {.at = at(s),
+            .is = core::attempt_fact::kind::failed,
+            .took = took,
+            .code = std::error_code(code, std::system_category())};
   }
-  void plan_probe(server_id s, time_point now) {
-    const auto v = health_[s].view(now, rules_->health);
-    const auto when = v.state == endpoint_state::ejected ? v.ejected_until : now + 1s + scaled(4s, random_->unit());
-    due_[s] = std::min(due_[s], when);
-  }
+  void told(const core::attempt_fact& fact, time_point now) { memory_.on_attempt(target, fact, now, *random_); }
 
   const balanced_rules* rules_;
   core::random_source* random_;
-  std::vector<server_id> addresses_;
-  std::array<core::endpoint_health, 64> health_{};
-  std::array<time_point, 64> due_ = [] {
-    std::array<time_point, 64> out{};
-    out.fill(core::never);
-    return out;
-  }();
-  time_point last_used_{};
+  core::selection memory_;
+  std::vector<core::candidate> all_;      // by server
+  std::vector<core::candidate> members_;  // of the newest answer
+  std::vector<endpoint> set_;
+  std::vector<duration> delays_, patience_;  // by server, as the newest connect has them
 };
 
 }  // namespace
 
-std::unique_ptr<chooser> make_balanced(const balanced_rules& rules, core::random_source& random) {
-  return std::make_unique<balanced>(rules, random);
+std::unique_ptr<chooser> make_balanced(const balanced_rules& rules, std::span<const server_facts> servers,
+                                       core::random_source& random) {
+  return std::make_unique<balanced>(rules, servers, random);
 }
 
 }  // namespace lbresolve::fleet

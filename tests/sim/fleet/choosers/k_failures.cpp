@@ -54,7 +54,7 @@ class k_failures final : public chooser {
       members_[s].on_trial = false;
     }
   }
-  bool is_ejected(server_id s, time_point now) const override { return is_dead(s, now); }
+  bool is_ejected(server_id s, time_point now) override { return is_dead(s, now); }
 
  private:
   struct member {
