@@ -337,7 +337,8 @@ options arguments::resolver_options() const {
   o.servers = servers;
   if (policy) o.selection.policy = *policy;
   if (mode) o.selection.mode = *mode;
-  o.selection.probing = !no_probes;
+  // One operation is over before any probe: what is overdue is tried beside it instead.
+  o.selection.probing = !no_probes && (many() || watch);
   o.selection.state_file = state;
   if (families) o.families = *families;
   if (attempt_delay) o.racing.attempt_delay = *attempt_delay;

@@ -51,6 +51,7 @@ double cost_of(const health_view& v, duration typical, duration typical_of_laten
     const double age = v.age == duration::max() ? 1e18 : nanoseconds(v.age);
     distance += (nanoseconds(v.srtt) - median) * std::exp(-age / nanoseconds(rules.fade));
   }
+  distance = std::max(distance, nanoseconds(v.waited));
   // A reported latency is told anew with every request; where none is told, the set's median stands for it.
   distance += nanoseconds(v.latency > duration::zero() ? v.latency : typical_of_latency);
   const double failure = std::max(nanoseconds(rules.failure_least), nanoseconds(v.failure_time));
@@ -116,7 +117,9 @@ pick_plan::pick_plan(std::span<const contender> set, std::span<const double> cos
     if (any_unmeasured && !weighted && set[i].known.measured) continue;
     const double weight = set[i].weight * set[i].known.ramp;
     weights.push_back(weight);
-    drawn_.push_back({i, static_cast<float>(1 / std::max(weight, 1e-6)), costs[i]});
+    // One never measured may be as near as the best: only what goes on there makes it spill.
+    const double cost = set[i].known.measured ? costs[i] : best;
+    drawn_.push_back({i, static_cast<float>(1 / std::max(weight, 1e-6)), cost});
   }
   table_ = alias_table(weights);
   explore_below_ = static_cast<std::uint32_t>(std::clamp(rules.explore, 0.0, 1.0) * 65536);

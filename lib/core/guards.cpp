@@ -9,30 +9,27 @@ namespace {
 
 bool is_out(const health_view& v) noexcept { return v.state == endpoint_state::ejected; }
 
-bool was_lately(time_point when, time_point now) noexcept {
-  return when != time_point::min() && when >= now - panic_memory;
-}
-
-/// Refused, or waited for in vain: a network that is down refuses nothing.
-bool is_failing(const health_view& v) noexcept {
-  return v.consecutive_failures > 0 || v.state == endpoint_state::suspect;
-}
-
 }  // namespace
 
-bool is_panic(std::span<const health_view> set, time_point now) noexcept {
+bool is_panic(std::span<const health_view> set) noexcept {
   std::size_t members = 0, failing = 0;
+  time_point last_success = time_point::min();
   for (const health_view& v : set) {
     if (v.demoted) continue;
-    if (was_lately(v.last_success, now) && v.last_success >= v.last_failure) return false;
     ++members;
-    if (is_failing(v) && was_lately(v.last_failure, now)) ++failing;
+    if (v.failing_since != time_point::min()) ++failing;
+    last_success = std::max(last_success, v.last_success);
   }
-  return members > 1 && failing * 2 > members;
+  if (members < 2 || failing * 2 <= members) return false;
+  // Only those count that began to fail after anything last succeeded.
+  const auto since = std::count_if(set.begin(), set.end(), [&](const health_view& v) {
+    return !v.demoted && v.failing_since != time_point::min() && v.failing_since >= last_success;
+  });
+  return static_cast<std::size_t>(since) * 2 > members;
 }
 
-bool apply_guards(std::span<health_view> set, time_point now) {
-  const bool panic = is_panic(set, now);
+bool apply_guards(std::span<health_view> set) {
+  const bool panic = is_panic(set);
   std::vector<health_view*> out;
   std::size_t members = 0;
   for (health_view& v : set) {

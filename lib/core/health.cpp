@@ -85,7 +85,9 @@ void endpoint_health::on_success(time_point now, const health_rules& rules) noex
     buckets_ = {};  // the ramp is what caution is due; counted on, its failures would keep it out of the band
   }
   consecutive_failures_ = 0;
-  slow_ = false;
+  towards_ejection_ = 0;
+  waited_ = duration::zero();
+  failing_since_ = time_point::min();
   last_success_ = now;
   while (backoff_ > 0 && since(forgiven_, now) >= rules.forgive_every) {
     --backoff_;
@@ -112,10 +114,14 @@ void endpoint_health::on_connected(duration took, duration typical, time_point n
 
 void endpoint_health::on_failed(duration took, bool may_eject, time_point now, const health_rules& rules,
                                 random_source& random) {
-  count(0, 2, now);
+  // Where it may not be ejected the network, or the only address, is to blame: that says nothing about later.
+  towards_ejection_ = may_eject ? std::min(towards_ejection_ + 1, most_failures) : 0;
+  if (may_eject) count(0, 2, now);
+  last_fact_ = now;
   took = sane(took);
   failure_time_ = failure_time_ == duration::zero() ? took : (3 * failure_time_ + took) / 4;
   consecutive_failures_ = std::min(consecutive_failures_ + 1, most_failures);
+  if (failing_since_ == time_point::min()) failing_since_ = now;
   last_failure_ = now;
   forgiven_ = now;
   if (!may_eject) return;
@@ -124,7 +130,7 @@ void endpoint_health::on_failed(duration took, bool may_eject, time_point now, c
   const health_view v = view(now, rules);
   const double tries = v.successes + v.failures;
   const bool mostly_failing = tries >= rules.eject_least && v.successes < rules.eject_under * tries;
-  if (was_out || consecutive_failures_ >= rules.eject_after || mostly_failing) eject(now, rules, random);
+  if (was_out || towards_ejection_ >= rules.eject_after || mostly_failing) eject(now, rules, random);
 }
 
 // 5 s · 2^k · U(1/2, 1): so that many clients do not come back in step.
@@ -139,8 +145,9 @@ void endpoint_health::eject(time_point now, const health_rules& rules, random_so
 }
 
 // What is lost or dead says nothing about the distance: the probe that follows does.
-void endpoint_health::on_slow(time_point now) {
-  slow_ = true;
+void endpoint_health::on_slow(duration waited, time_point now) {
+  waited_ = std::max({waited_, sane(waited), duration{1}});
+  if (failing_since_ == time_point::min()) failing_since_ = now;
   last_failure_ = now;
   last_fact_ = now;
 }
@@ -158,12 +165,14 @@ health_view endpoint_health::view(time_point now, const health_rules& rules) con
                 .srtt = srtt_,
                 .rttvar = rttvar_,
                 .age = since(sampled_, now),
+                .waited = waited_,
                 .latency = latency_,
                 .failure_time = failure_time_,
                 .in_flight = in_flight(),
                 .consecutive_failures = consecutive_failures_,
                 .last_success = last_success_,
                 .last_failure = last_failure_,
+                .failing_since = failing_since_,
                 .ejected_at = ejected_at_,
                 .ejected_until = ejected_until_};
   const std::int64_t number = now.time_since_epoch() / bucket_width;
@@ -180,7 +189,7 @@ health_view endpoint_health::view(time_point now, const health_rules& rules) con
   const duration back = since(recovered_, now);
   if (ejected_until_ != time_point::min()) {
     v.state = now < ejected_until_ ? endpoint_state::ejected : endpoint_state::half_open;
-  } else if (consecutive_failures_ > 0 || slow_) {
+  } else if (consecutive_failures_ > 0 || waited_ > duration::zero()) {
     v.state = endpoint_state::suspect;
   } else if (back < rules.ramp) {
     v.state = endpoint_state::ramping;
@@ -204,11 +213,13 @@ void endpoint_health::restore(const facts& f, time_point now, const health_rules
   count(static_cast<std::uint16_t>(std::min(f.successes, 30'000U) * 2),
         static_cast<std::uint16_t>(std::min(f.failures, 30'000U) * 2), seen);
   consecutive_failures_ = std::min(f.consecutive_failures, most_failures);
+  towards_ejection_ = consecutive_failures_;
   backoff_ = std::min(f.backoff, most_backoff);
   const bool ejected = f.ejected_until != time_point::min();
   ejected_until_ = ejected ? std::min(f.ejected_until, now + rules.eject_most) : time_point::min();
   ejected_at_ = ejected ? seen : time_point::min();
   (consecutive_failures_ > 0 ? last_failure_ : last_success_) = seen;
+  if (consecutive_failures_ > 0) failing_since_ = seen;
   forgiven_ = seen;
 }
 

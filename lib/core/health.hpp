@@ -38,6 +38,7 @@ struct health_view {
   duration srtt{};
   duration rttvar{};
   duration age{};        ///< of srtt
+  duration waited{};     ///< in vain since the last success: it is at least this slow now; zero: nobody did
   duration latency{};    ///< of requests, as reported; zero: never
   double successes = 0;  ///< of the last 30 s
   double failures = 0;
@@ -47,6 +48,7 @@ struct health_view {
   double ramp = 1;  ///< the share that is due: 1 but for a while after an ejection
   time_point last_success = time_point::min();
   time_point last_failure = time_point::min();
+  time_point failing_since = time_point::min();  ///< the first failure after the last success; min(): none
   time_point ejected_at = time_point::min();
   time_point ejected_until = time_point::min();
 };
@@ -75,8 +77,9 @@ class endpoint_health {
   /// A connect failed after `took`.
   /// @param may_eject false where ejecting would be wrong: for the only address of a name, or when all of them fail
   void on_failed(duration took, bool may_eject, time_point now, const health_rules& rules, random_source& random);
-  /// It was given up after a wait long enough to say that something is wrong, and no longer.
-  void on_slow(time_point now);
+  /// It was given up after a wait long enough to say that something is wrong, and no longer. Until something succeeds
+  /// there it counts as at least this slow; then what was measured before counts again.
+  void on_slow(duration waited, time_point now);
   /// What the program says of a request: it went well, perhaps with a latency (zero: not told).
   void on_reported_success(duration latency, time_point now, const health_rules& rules);
 
@@ -120,6 +123,7 @@ class endpoint_health {
   time_point last_success_ = time_point::min();
   time_point last_failure_ = time_point::min();
   time_point last_try_ = time_point::min();
+  time_point failing_since_ = time_point::min();  // the first failure, or wait in vain, after the last success
   time_point last_fact_ = time_point::min();
   time_point forgiven_ = time_point::min();  // since when health counts towards the next forgiveness
   time_point ejected_at_ = time_point::min();
@@ -130,8 +134,9 @@ class endpoint_health {
   std::uint32_t attempts_ = 0;  // under way
   std::uint32_t requests_ = 0;  // likewise
   std::uint32_t consecutive_failures_ = 0;
+  std::uint32_t towards_ejection_ = 0;  // those of them that may lead to one
   std::uint32_t backoff_ = 0;
-  bool slow_ = false;  // given up after a long wait, and nothing has succeeded since
+  duration waited_{};  // for it in vain, by one given up since the last success; zero: none was
 };
 
 }  // namespace lbresolve::core

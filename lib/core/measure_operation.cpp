@@ -43,7 +43,9 @@ operation_action measure_operation::next(time_point now, random_source& random) 
 /// What the same question brought before is replaced: it is asked about again when more is known.
 void measure_operation::take(const service_lookup::action& found) {
   std::erase_if(looks_, [&](const look& l) { return l.what.from == found.from; });
-  for (const candidate& c : found.candidates) {
+  for (candidate c : found.candidates) {
+    if (const auto instead = translated(request_.lookup.nat64, c.endpoint.address, request_.source_of))
+      c.endpoint.address = *instead;
     const auto same = [&](const look& l) { return l.what.endpoint == c.endpoint; };
     if (std::none_of(looks_.begin(), looks_.end(), same)) looks_.push_back({.what = c});
   }

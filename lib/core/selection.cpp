@@ -129,13 +129,13 @@ bool selection::look_up(std::string_view text, std::span<const endpoint> set, st
     r.demoted = known[i].demoted;
     probes_.plan(r, known[i], false, now, random);
   }
-  return apply_guards(known, now);
+  return apply_guards(known);
 }
 
 bool selection::peek(std::string_view text, std::span<const endpoint> set, std::span<health_view> known,
                      time_point now) {
   view(find_target(text), set, known, now);
-  return apply_guards(known, now);
+  return apply_guards(known);
 }
 
 void selection::view(const target_record* t, std::span<const endpoint> set, std::span<health_view> known,
@@ -188,11 +188,9 @@ bool selection::may_eject(const endpoint_record& r, std::span<const endpoint> se
       out += !v.demoted && v.ejected_until != time_point::min() ? 1U : 0U;
       continue;
     }
-    v.consecutive_failures = 1;  // as it will be
-    v.last_failure = now;
-    v.last_success = time_point::min();
+    if (v.failing_since == time_point::min()) v.failing_since = now;  // as it will be
   }
-  return out < members / 2 && !is_panic(views, now);
+  return out < members / 2 && !is_panic(views);
 }
 
 void selection::on_started(const endpoint& at, time_point now) { table_.at(at, now).health.on_started(now); }
@@ -226,11 +224,11 @@ void selection::learn(endpoint_record& r, const endpoint_set& members, const att
       r.health.on_failed(fact.took, may_eject(r, set, now), now, rules_.health, random);
       break;
     case attempt_fact::kind::late:
-      r.health.on_slow(now);
+      r.health.on_slow(fact.took, now);
       break;
     case attempt_fact::kind::given_up:
       if (fact.took <= fact.patience) return;
-      r.health.on_slow(now);
+      r.health.on_slow(fact.took, now);
       break;
   }
   mark_changed(r);

@@ -72,6 +72,14 @@ TEST_CASE("SEL-10: a member 80 ms farther is outside the band, and one at 5 ms b
   CHECK(drawn(plan_of(far), 8, 10'000)[2] == 10'000);
 }
 
+TEST_CASE("SEL-10: one never measured is tried, though others outside the band cost less than the median") {
+  std::vector<contender> set(8, measured(80ms));
+  set[0] = measured(5ms);
+  set[1] = unknown();
+  set[2] = measured(70ms);
+  CHECK(drawn(plan_of(set), 8, 1'000)[1] == 1'000);
+}
+
 TEST_CASE("SEL-10: a far member whose estimate is old is looked at now and then") {
   std::vector<contender> set(8, measured(20ms));
   set[5] = measured(300ms);

@@ -201,12 +201,14 @@ TEST_CASE("SEL-05, MEM-06: where it may not be ejected, it stays suspect however
 TEST_CASE("MEM-02: one given up after a long wait is suspect, and as near as it was") {
   subject s;
   s.connected(20ms);
-  s.health.on_slow(s.now);
+  s.health.on_slow(300ms, s.now);
   CHECK(s.state() == state::suspect);
+  CHECK(s.view().waited == 300ms);
   CHECK(s.view().srtt == 20ms);
   CHECK(s.view().failures == 0);
   s.connected(20ms);
   CHECK(s.state() == state::healthy);
+  CHECK(s.view().waited == 0ms);  // or it would stay out of the band for minutes after it is back (MEM-02)
 }
 
 TEST_CASE("MEM-02: one that was given up and then answers as before is as near as before") {
