@@ -32,7 +32,9 @@ core::candidate known_as(core::candidate c, endpoint_state s, duration srtt = 20
   return c;
 }
 core::candidate measured(core::candidate c, duration srtt) { return known_as(std::move(c), state::healthy, srtt); }
+/// Each of a record of its own.
 core::candidate weighing(core::candidate c, std::uint16_t weight) {
+  c.from = {c.endpoint.address.bytes()[3], rr_type::a};
   c.weighted = true;
   c.weight = weight;
   return c;
