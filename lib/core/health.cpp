@@ -82,7 +82,8 @@ void endpoint_health::on_success(time_point now, const health_rules& rules) noex
   if (ejected_until_ != time_point::min()) {
     recovered_ = now;
     ejected_until_ = time_point::min();
-    buckets_ = {};  // the ramp is what caution is due; counted on, its failures would keep it out of the band
+    // The ramp is what caution is due: counted on, these failures would keep it out of the band for half a minute.
+    for (bucket& b : buckets_) b.failures = 0;
   }
   consecutive_failures_ = 0;
   towards_ejection_ = 0;
