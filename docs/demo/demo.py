@@ -103,6 +103,8 @@ def show(program: str, unbound: str, cleanup: contextlib.ExitStack) -> None:
     print(f"unbound serves {NAME} on 127.0.0.1:{dns_port}. Of its eight addresses six answer on port {port},\n"
           f"{REFUSING} refuses, and {SILENT} never answers a SYN.")
     step("What does the name stand for?", "resolve", NAME, server)
+    step("In which order would a connect try them, and why? Nothing is known yet: all have the same chance to be first.",
+         "explain", f"{NAME}:{port}", server)
     step("Connect to it. Every connect begins with another address; one that refuses costs nothing.",
          "connect", f"{NAME}:{port}", server)
     if has_v6:
@@ -110,8 +112,12 @@ def show(program: str, unbound: str, cleanup: contextlib.ExitStack) -> None:
              "connect", f"{DUAL_NAME}:{port}", server)
     step("The first DNS server is dead. Most programs wait five seconds here; the next server is asked after 0.3 s.",
          "resolve", NAME, dead_server, server, "--trace")
-    step("Fifty connects: none fails, six addresses share them, and who began with the silent one waited 250 ms.",
+    step("Fifty connects: none fails, six addresses share them. One waits 250 ms for the silent address; then it is known.",
          "connect", f"{NAME}:{port}", "--count", "50", server)
+    step("Look at every address once, waiting two seconds for each at most.",
+         "probe", f"{NAME}:{port}", server)
+    step("The same question as before: what earlier runs learned is remembered. What failed comes last, and why.",
+         "explain", f"{NAME}:{port}", server)
 
 
 def bold(text: str) -> str:
