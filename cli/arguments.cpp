@@ -166,7 +166,10 @@ void read_values(reader& in, const raw_arguments& raw, arguments& out) {
   in.text("--resolv-conf", raw.resolv_conf, [&](const std::string& s) { out.resolv_conf = s; });
   in.text("--key", raw.key, [&](const std::string& s) { out.key = s; });
   out.state = default_state_path();
-  in.text("--state", raw.state, [&](const std::string& s) { out.state = s; });
+  in.text("--state", raw.state, [&](const std::string& s) {
+    out.state = s;
+    out.state_named = true;
+  });
   if (raw.no_state) out.state.clear();
   if (raw.no_state && in.given("--state")) in.complain("--state and --no-state exclude each other");
   out.watch = raw.watch;
@@ -236,6 +239,8 @@ constexpr narrow_option narrow_options[] = {
     {"--interface", "connect, explain and probe", connects},
     {"--watch", "probe", [](arguments::command c) { return c == arguments::command::probe; }},
     {"--clear", "health", [](arguments::command c) { return c == arguments::command::health; }},
+    {"--count", "resolve, connect and probe",
+     [](arguments::command c) { return c != arguments::command::explain && c != arguments::command::health; }},
 };
 
 const char* word_of(arguments::command c) {

@@ -42,6 +42,7 @@ struct arguments {
   bool clear = false;              ///< health: forget it all
   std::optional<std::string> key;  ///< policy hash
   std::string state;               ///< where what is learned is kept; empty: nowhere
+  bool state_named = false;        ///< with --state, and not by default
   std::optional<address> source;
   std::string interface;
   std::optional<std::string> subnet;

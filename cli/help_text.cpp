@@ -10,6 +10,9 @@ Usage:
   lbresolve connect HOST:PORT       races the addresses (RFC 8305), shows the race, and hangs up
   lbresolve connect https://HOST    goes where its HTTPS records say (RFC 9460)
   lbresolve connect _SVC._tcp.HOST  goes where its SRV records say (RFC 2782); resolve takes it too
+  lbresolve explain HOST:PORT       the order in which connect would try the addresses, and why
+  lbresolve probe HOST:PORT         connects to every address, and shows which ones answer
+  lbresolve health                  what is remembered of addresses, from earlier runs too
 
 Which servers and files:
   @SERVER, --server SERVER   ask this DNS server; may repeat: asked in this order
@@ -20,7 +23,6 @@ Which servers and files:
 How to look up:
   -4, -6                     only IPv4, only IPv6
   --timeout TIME             for all of it: 500ms, 1.5s, or seconds (resolve 5 s, connect 15 s)
-  --policy in_order|random   equal addresses as the DNS answer has them, or shuffled (random)
   --no-cache                 ask again for every one of --count
   --stale                    with --count: use answers up to an hour past their TTL where
                              no server answers (RFC 8767)
@@ -28,19 +30,33 @@ How to look up:
   --subnet PREFIX            send EDNS Client Subnet, as 198.51.100.0/24; 0.0.0.0/0: no subnet
   --nat64 PREFIX             this network's NAT64, as 64:ff9b::/96: without IPv4, use it
 
-How to connect:
+How to choose among addresses:
+  --policy POLICY            balanced (the default), fastest, round_robin, random, hash, in_order
+  --mode MODE                hybrid: inside the newest answer (the default); client: inside all
+                             that still count; server: the order of the answer stands
+  --key TEXT                 what decides with --policy hash; else the target
+
+How to connect (also explain and probe, but for the first):
   --attempt-delay TIME       between attempts: 100ms, 1s, or milliseconds (250 ms)
   --https, --no-https        ask HTTPS records (RFC 9460), or not; asked for https://HOST
   --source ADDRESS           connect from this address
   --interface NAME           connect through this network interface
 
+What is remembered of addresses, in ~/.local/state/lbresolve/health.sqlite:
+  --state FILE, --no-state   in another file; nowhere: learn nothing from earlier runs, keep nothing
+  --no-probes                open no connections in the background to see how addresses are
+  --clear                    with health: forget it all
+
 Repeating:
   --count N                  N times through one resolver, then the distribution and the percentiles
   --parallel P               P of them at a time (1)
+  --interval TIME            between the starts, at least: 500ms, 2s, or seconds
+  --watch                    with probe: again every second, or every --interval, until Ctrl-C
 
 Output:
   --format table|short|json  short: addresses only; json: see lbresolve(1) for the schema
-  --trace                    resolve: the whole story; connect: also why each attempt was started
+  --trace                    resolve, explain, probe: the story of the lookup; connect: also why
+                             each attempt was started
   --color auto|always|never  auto: on a terminal, unless NO_COLOR is set
   -h, --help                 -V, --version
 
@@ -52,6 +68,8 @@ Examples:
   lbresolve connect example.com:443
   lbresolve connect example.com:443 --count 100 --policy random
   lbresolve connect _imaps._tcp.example.com
+  lbresolve explain example.com:443
+  lbresolve probe example.com:443 --watch --interval 5s
   lbresolve connect '[2001:db8::1]:443' --timeout 500ms --format json
 )";
 }

@@ -48,6 +48,15 @@ std::string in_flags(std::string sentence) {
   return sentence;
 }
 
+/// A build without SQLite remembers nothing between runs: an error only for who named a file.
+result<resolver> make_resolver(const arguments& args) {
+  options settings = args.resolver_options();
+  result<resolver> made = resolver::create(settings);
+  if (made || made.error() != errc::unsupported || args.state_named) return made;
+  settings.selection.state_file.clear();
+  return resolver::create(std::move(settings));
+}
+
 exit_code run(const arguments& args, output& out) {
   if (args.what == arguments::command::help) {
     out.write(help_text());
@@ -61,7 +70,7 @@ exit_code run(const arguments& args, output& out) {
     complain("this process is out of descriptors");
     return exit_code::other;
   }
-  result<resolver> made = resolver::create(args.resolver_options());
+  result<resolver> made = make_resolver(args);
   if (!made) {
     complain(in_flags(made.error().message()));
     return exit_code_of(made.error());

@@ -19,7 +19,8 @@ namespace {
 bool connected(const attempt_record& a) { return a.ended_as == attempt_record::outcome::won; }
 
 std::string told(const arguments& args, const terminal& to, const result<probe_report>& what) {
-  if (args.format == output_format::json || (args.watch && !to.is_tty)) return json_of(args.targets.front(), what);
+  const bool for_a_program = args.watch && !to.is_tty && args.format == output_format::table;
+  if (args.format == output_format::json || for_a_program) return json_of(args.targets.front(), what);
   std::string text;
   if (what && args.format == output_format::short_text) {
     for (const attempt_record& a : what.value().attempts)
@@ -50,6 +51,7 @@ exit_code run_probe(const arguments& args, resolver& with, const terminal& to, o
     work.interval = args.interval.value_or(1s);
   } else {
     work.count = args.count.value_or(1);
+    work.parallel = args.parallel;
     work.interval = args.interval.value_or(0ms);
   }
   work.start = [&](int, probe_callback done) {

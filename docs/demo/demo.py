@@ -90,18 +90,21 @@ def stop(number: int, _frame) -> None:
 def show(program: str, unbound: str, cleanup: contextlib.ExitStack) -> None:
     has_v6 = can_bind(SILENT_V6)
     port = start_backends(has_v6, cleanup)
-    dns_port, dead_port = start_dns(unbound, cleanup)
+    directory = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="lbresolve-demo-"))
+    dns_port, dead_port = start_dns(unbound, directory, cleanup)
     server, dead_server = f"@127.0.0.1:{dns_port}", f"@127.0.0.1:{dead_port}"
 
     def step(text: str, *arguments: str) -> None:
         print(f"\n{bold('# ' + text)}\n$ {shlex.join(['lbresolve', *arguments])}\n", flush=True)
-        code = run(program, *arguments)
+        code = run(program, *arguments, memory=directory)
         if code != 0:
             raise SystemExit(f"lbresolve ended with {code}, where 0 was expected")
 
     print(f"unbound serves {NAME} on 127.0.0.1:{dns_port}. Of its eight addresses six answer on port {port},\n"
           f"{REFUSING} refuses, and {SILENT} never answers a SYN.")
     step("What does the name stand for?", "resolve", NAME, server)
+    step("In which order would a connect try them, and why? Nothing is known yet: all have the same chance to be first.",
+         "explain", f"{NAME}:{port}", server)
     step("Connect to it. Every connect begins with another address; one that refuses costs nothing.",
          "connect", f"{NAME}:{port}", server)
     if has_v6:
@@ -109,17 +112,22 @@ def show(program: str, unbound: str, cleanup: contextlib.ExitStack) -> None:
              "connect", f"{DUAL_NAME}:{port}", server)
     step("The first DNS server is dead. Most programs wait five seconds here; the next server is asked after 0.3 s.",
          "resolve", NAME, dead_server, server, "--trace")
-    step("Fifty connects: none fails, six addresses share them, and who began with the silent one waited 250 ms.",
+    step("Fifty connects: none fails, six addresses share them. One waits 250 ms for the silent address; then it is known.",
          "connect", f"{NAME}:{port}", "--count", "50", server)
+    step("Look at every address once, waiting two seconds for each at most.",
+         "probe", f"{NAME}:{port}", server)
+    step("The same question as before: what earlier runs learned is remembered. What failed comes last, and why.",
+         "explain", f"{NAME}:{port}", server)
 
 
 def bold(text: str) -> str:
     return f"\033[1m{text}\033[0m" if sys.stdout.isatty() and "NO_COLOR" not in os.environ else text
 
 
-def run(program: str, *arguments: str) -> int:
-    """Runs the command to its end; it ends with the demo at the latest."""
-    process = subprocess.Popen([program, *arguments], start_new_session=True, preexec_fn=die_with_parent)
+def run(program: str, *arguments: str, memory: str) -> int:
+    """Runs the command to its end; it ends with the demo at the latest. What it learns, it keeps under `memory`."""
+    process = subprocess.Popen([program, *arguments], start_new_session=True, preexec_fn=die_with_parent,
+                               env={**os.environ, "XDG_STATE_HOME": memory})
     try:
         return process.wait(30)
     finally:
@@ -207,12 +215,11 @@ def can_bind(address: str) -> bool:
 # --- DNS ------------------------------------------------------------------------------------------------------------
 
 
-def start_dns(unbound: str, cleanup: contextlib.ExitStack) -> tuple[int, int]:
+def start_dns(unbound: str, directory: str, cleanup: contextlib.ExitStack) -> tuple[int, int]:
     """A real unbound, and a port where nobody ever answers."""
     dead = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     dead.bind(("127.0.0.1", 0))
     cleanup.callback(dead.close)
-    directory = cleanup.enter_context(tempfile.TemporaryDirectory(prefix="lbresolve-demo-"))
     hosts = [(NAME, address) for address in [*HEALTHY, REFUSING, SILENT]]
     hosts += [(DUAL_NAME, SILENT_V6), (DUAL_NAME, HEALTHY[0])]
     data = "\n".join(f'  local-data: "{name}. 300 IN {"AAAA" if ":" in address else "A"} {address}"'

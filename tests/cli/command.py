@@ -27,20 +27,25 @@ class Ran:
 
 
 class Command:
-    """The command, with no file of this host's in play unless a test asks for it."""
+    """The command, with no file of this host's in play unless a test asks for it; what it learns is kept in `state`."""
 
-    def __init__(self, path, empty_file):
+    def __init__(self, path, empty_file, state):
         self.path = path
+        self.state = state
         self.isolation = ["--hosts=", f"--resolv-conf={empty_file}"]
 
     def arguments(self, *arguments):
         return [self.path, *self.isolation, *map(str, arguments)]
 
-    @staticmethod
-    def environment(**changes):
+    @property
+    def state_file(self):
+        """Where the command keeps what it learns."""
+        return self.state / "lbresolve" / "health.sqlite"
+
+    def environment(self, **changes):
         kept = {k: v for k, v in os.environ.items()
                 if k not in ("COLUMNS", "NO_COLOR", "LC_ALL", "LC_CTYPE", "LANG", "TERM")}
-        kept.update({"LANG": "C.UTF-8", "TERM": "xterm"})
+        kept.update({"LANG": "C.UTF-8", "TERM": "xterm", "XDG_STATE_HOME": str(self.state)})
         kept.update(changes)
         return {k: v for k, v in kept.items() if v is not None}
 

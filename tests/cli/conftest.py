@@ -1,4 +1,4 @@
-"""The command, and things on loopback for it to find."""
+"""The command, with a memory of its own for each test, and things on loopback for it to find."""
 
 import pytest
 from backends import Backends
@@ -6,10 +6,12 @@ from command import Command
 
 
 @pytest.fixture
-def lbresolve(lbresolve_bin, tmp_path):
+def lbresolve(lbresolve_bin, tmp_path, monkeypatch):
+    """What a test's runs learn, later runs of that test know, and nobody else does."""
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))   # also for what tests start themselves
     empty = tmp_path / "empty"
     empty.write_text("")
-    return Command(lbresolve_bin, empty)
+    return Command(lbresolve_bin, empty, tmp_path / "state")
 
 
 @pytest.fixture(scope="session")

@@ -3,9 +3,7 @@ in there, as root or as an ordinary user. Where that cannot be, each test is ski
 where CI=true or LBRESOLVE_E2E=required.
 """
 
-import os
 import socket
-import subprocess
 import sys
 import tempfile
 from pathlib import Path
@@ -18,6 +16,7 @@ from dns_server import DnsServer
 from gdnsd_server import GdnsdServer
 from network_lab import CLIENT_V4, CLIENT_V6
 from pdns_server import PdnsServer
+from program import compile_program
 from server_process import find_program
 from unbound_server import UnboundServer
 
@@ -155,20 +154,10 @@ def scripted(lab):
 @pytest.fixture(scope="session")
 def build_program(lbresolve_bin, tmp_path_factory):
     """A function that links a program of this folder against the library of the build under test."""
-    build = Path(os.environ.get("LBRESOLVE_BUILD_DIR", Path(lbresolve_bin).parents[1]))
-    sanitize = os.environ.get("LBRESOLVE_SANITIZE")
-    # The package file of the build knows what this build of the library needs.
-    needed = next(line for line in (build / "lbresolve.pc").read_text().splitlines() if "Requires.private:" in line)
-    libraries = subprocess.run(["pkg-config", "--libs", needed.partition(":")[2]], capture_output=True, text=True,
-                               check=True).stdout.split()
-
     def link(name):
         program = tmp_path_factory.mktemp("program") / name
-        subprocess.run(
-            [os.environ.get("LBRESOLVE_CXX", "c++"), "-std=c++20", "-pthread", "-I",
-             HERE.parents[1] / "lib" / "include", *([f"-fsanitize={sanitize}"] if sanitize else []),
-             HERE / f"{name}.cpp", "-o", program, build / "lib" / "liblbresolve.a",
-             build / "lib" / "liblbresolve_core.a", *libraries], check=True)
+        compiled = compile_program(HERE / f"{name}.cpp", program, lbresolve_bin)
+        assert compiled.returncode == 0, compiled.stderr
         return program
 
     return link
@@ -182,6 +171,14 @@ def many_names(build_program):
 @pytest.fixture(scope="session")
 def connect_names(build_program):
     return build_program("connect_names")
+
+
+@pytest.fixture(autouse=True)
+def own_memory(monkeypatch, tmp_path):
+    """Whatever a test starts keeps what it learns of addresses in a directory of that test."""
+    state = tmp_path / "state"
+    monkeypatch.setenv("XDG_STATE_HOME", str(state))
+    return state
 
 
 @pytest.fixture

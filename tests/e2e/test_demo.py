@@ -86,6 +86,11 @@ def test_the_demo_shows_what_it_promises_and_leaves_nothing_behind(demo):
         assert f"127.0.0.{n}" in output, "resolve shows all eight addresses"
     assert output.count("$ lbresolve ") >= 4
     assert "$ lbresolve connect api.example.test:" in output and "--count 50" in output
+    first, then = [part for part in output.split("$ lbresolve ") if part.startswith("explain ")]
+    assert first.count("unknown") >= 8 and "suspect" not in first
+    last = [line for line in then.splitlines() if line[:1].isdigit()][-2:]
+    assert {line.split()[1].split(":")[0] for line in last} == {"127.0.0.17", "127.0.0.18"}
+    assert all("suspect" in line or "ejected" in line for line in last), "memory is at work"
     wait_until(lambda: not demo.running(), timeout=2, what="the end of what the demo started")
     assert not list(demo.directory.iterdir())
 

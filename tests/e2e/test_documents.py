@@ -3,16 +3,15 @@
 In the lab every name has addresses and something listens behind them, so the snippets run as they stand.
 """
 
-import os
 import re
 import shlex
-import subprocess
 from pathlib import Path
 
 import pytest
 from backend import Backend
 from dns_server import a, aaaa
 from network_lab import in_namespace
+from program import compile_program
 
 SOURCE = Path(__file__).resolve().parents[2]
 DOCUMENTS = [SOURCE / "README.md", *sorted((SOURCE / "docs").glob("*.md"))]
@@ -50,15 +49,7 @@ def internet(lab, scripted):
 @pytest.mark.parametrize("program", blocks("cpp"))
 def test_a_program_compiles_and_runs(lab, internet, lbresolve_bin, tmp_path, program):
     (tmp_path / "app.cpp").write_text(program)
-    build = Path(os.environ.get("LBRESOLVE_BUILD_DIR", Path(lbresolve_bin).parents[1]))
-    sanitize = os.environ.get("LBRESOLVE_SANITIZE")
-    libraries = subprocess.run(["pkg-config", "--libs", "libcares", "libcrypto"], capture_output=True, text=True,
-                               check=True).stdout.split()
-    done = subprocess.run(
-        [os.environ.get("LBRESOLVE_CXX", "c++"), "-std=c++20", "-Wall", "-Werror", "-pthread",
-         *([f"-fsanitize={sanitize}"] if sanitize else []), "-I", SOURCE / "lib/include", tmp_path / "app.cpp",
-         "-o", tmp_path / "app", build / "lib/liblbresolve.a", build / "lib/liblbresolve_core.a", *libraries],
-        capture_output=True, text=True, check=False)
+    done = compile_program(tmp_path / "app.cpp", tmp_path / "app", lbresolve_bin, "-Wall", "-Werror")
     assert done.returncode == 0, done.stderr
     ran = lab.run("client", [str(tmp_path / "app")])
     assert ran.returncode == 0, ran

@@ -1,0 +1,246 @@
+"""explain and probe: what they show, as JSON, as a table and short, and how they end."""
+
+import json
+import signal
+import subprocess
+import time
+
+import pytest
+from backends import GOOD, REFUSING, SILENT
+from command import unpainted
+from dns_server import a, cname, srv
+from hostile_text_test import EVIL, check_safe
+from json_test import ATTEMPT, ENDPOINT, check_shape
+
+EXPLANATION = ["mode", "policy", "behaviour", "panic", "candidates"]
+CANDIDATE = [*ENDPOINT, "priority", "weight", "state", "srtt_ms", "successes_30s", "failures_30s", "in_flight",
+             "cost_ms", "share", "why"]
+
+
+@pytest.fixture
+def three(dns_server, backends):
+    """A name with an address that works, one that refuses and one that is silent."""
+    dns_server.answers[("www.test", "A")] = [a(GOOD), a(REFUSING), a(SILENT)]
+    return [f"www.test:{backends.port}", f"@{dns_server.address}", "--no-probes"]
+
+
+# --- explain --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.rule("USE-07", "SEL-13")
+def test_an_explanation_as_json_gives_the_reason_of_every_place(lbresolve, three):
+    lbresolve.run("probe", *three)
+    ran = lbresolve.run("explain", *three, "--format", "json")
+    assert ran.code == 0 and ran.err == "" and len(ran.lines) == 1
+    told = json.loads(ran.out)
+    check_shape(told, also_without_unit=["share", "successes_30s", "failures_30s"])
+    assert told["kind"] == "explain" and told["target"] == three[0]
+    result = told["result"]
+    assert list(result) == EXPLANATION
+    assert (result["mode"], result["policy"], result["panic"]) == ("hybrid", "balanced", False)
+    for candidate in result["candidates"]:
+        assert list(candidate) == CANDIDATE
+        assert candidate["why"] and candidate["priority"] == 0 and candidate["weight"] is None
+        assert 0 <= candidate["share"] <= 1 and candidate["cost_ms"] > 0
+    first, *others = result["candidates"]
+    assert (first["address"], first["state"], first["share"], first["failures_30s"]) == (GOOD, "healthy", 1, 0)
+    assert first["srtt_ms"] > 0 and first["successes_30s"] == 1
+    assert {c["address"] for c in others} == {REFUSING, SILENT}
+    for candidate in others:
+        assert (candidate["state"], candidate["share"], candidate["failures_30s"]) == ("suspect", 0, 1)
+        assert "failed" in candidate["why"]
+
+
+@pytest.mark.rule("SEL-13")
+@pytest.mark.parametrize("flags, mode, policy", [
+    ([], "hybrid", "balanced"), (["--policy", "fastest"], "hybrid", "fastest"), (["--mode", "client"], "client", "balanced"),
+    (["--mode", "server", "--policy", "round_robin"], "server", "round_robin"),
+    (["--policy", "random"], "hybrid", "random"), (["--policy", "in_order"], "hybrid", "in_order"),
+    (["--policy", "hash", "--key", "k"], "hybrid", "hash")])
+def test_an_explanation_names_policy_and_mode(lbresolve, three, flags, mode, policy):
+    result = json.loads(lbresolve.run("explain", *three, *flags, "--format", "json").out)["result"]
+    assert (result["mode"], result["policy"]) == (mode, policy)
+    assert f"policy {policy}, mode {mode}, the name's answers: " in lbresolve.run("explain", *three, *flags).out
+
+
+@pytest.mark.rule("SEL-08")
+def test_the_key_decides_with_policy_hash(lbresolve, dns_server):
+    dns_server.answers[("www.test", "A")] = [a(f"127.0.0.{n}") for n in range(30, 38)]
+
+    def first(key):
+        ran = lbresolve.run("explain", "www.test:1", "--policy", "hash", "--key", key, "--format", "short",
+                            f"@{dns_server.address}")
+        return ran.lines[0]
+
+    assert {first("one") for _ in range(3)} == {first("one")}
+    assert len({first(f"key {n}") for n in range(12)}) >= 3
+
+
+def test_an_explanation_opens_no_connection(lbresolve, three):
+    lbresolve.run("explain", *three)
+    assert all(c["state"] == "unknown" and c["srtt_ms"] is None
+               for c in json.loads(lbresolve.run("explain", *three, "--format", "json").out)["result"]["candidates"])
+
+
+@pytest.mark.rule("USE-07")
+def test_an_explanation_for_people(lbresolve, three, backends):
+    lbresolve.run("probe", *three)
+    ran = lbresolve.run("explain", *three)
+    assert ran.lines[0].split() == ["#", "address", "state", "srtt", "success", "cost", "first", "why"]
+    assert ran.lines[1].split()[:3] == ["1", f"{GOOD}:{backends.port}", "healthy"] and "100 %" in ran.lines[1]
+    assert "suspect" in ran.lines[2] and "0 of 1" in ran.lines[2]
+    short = lbresolve.run("explain", *three, "--format", "short")
+    assert short.lines[0] == f"{GOOD}:{backends.port}" and len(short.lines) == 3
+    assert "from " in lbresolve.run("explain", *three, "--trace").out, "the story of the lookup comes with --trace"
+
+
+@pytest.mark.rule("SEL-06", "SEL-13")
+def test_an_explanation_of_a_service_shows_priorities_and_weights(lbresolve, dns_server, backends):
+    dns_server.answers.update({
+        ("_web._tcp.test", "SRV"): [srv(1, 30, backends.port, "near.test"), srv(2, 0, 9, "far.test")],
+        ("near.test", "A"): a(GOOD), ("far.test", "A"): a("127.0.0.30")})
+    server = f"@{dns_server.address}"
+    candidates = json.loads(lbresolve.run("explain", "_web._tcp.test", server, "--format", "json").out)["result"][
+        "candidates"]
+    assert [(c["address"], c["priority"], c["weight"]) for c in candidates] == [(GOOD, 1, 30), ("127.0.0.30", 2, 0)]
+    assert "priority 2" in candidates[1]["why"]
+    assert "priority" in lbresolve.run("explain", "_web._tcp.test", server).lines[0]
+
+
+# --- probe ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.rule("USE-07")
+def test_a_probe_as_json_has_every_address(lbresolve, three, backends):
+    ran = lbresolve.run("probe", *three, "--format", "json")
+    assert ran.code == 0 and ran.err == "" and len(ran.lines) == 1
+    told = json.loads(ran.out)
+    check_shape(told)
+    assert told["kind"] == "probe" and list(told["result"]) == ["addresses"]
+    found = {one["address"]: one for one in told["result"]["addresses"]}
+    assert set(found) == {GOOD, REFUSING, SILENT}
+    for one in found.values():
+        assert list(one) == ATTEMPT and one["port"] == backends.port
+    assert (found[GOOD]["outcome"], found[GOOD]["error"]) == ("connected", None)
+    assert (found[REFUSING]["outcome"], found[REFUSING]["error"]["errno"]) == ("failed", 111)
+    assert found[SILENT]["outcome"] == "failed" and found[SILENT]["took_ms"] >= 1900
+
+
+def test_a_probe_for_people(lbresolve, three, backends):
+    ran = lbresolve.run("probe", *three)
+    rows = {line.split()[0]: line for line in ran.lines}
+    assert rows[f"{GOOD}:{backends.port}"].endswith("connected")
+    assert rows[f"{REFUSING}:{backends.port}"].endswith("refused")
+    assert "no answer after 2" in rows[f"{SILENT}:{backends.port}"]
+    assert lbresolve.run("probe", *three, "--format", "short").out == f"{GOOD}:{backends.port}\n"
+
+
+@pytest.mark.rule("USE-08")
+@pytest.mark.parametrize("form", ["table", "short", "json"])
+def test_a_probe_ends_with_seven_when_no_address_answers(lbresolve, dns_server, backends, form):
+    dns_server.answers[("dead.test", "A")] = a(REFUSING)
+    ran = lbresolve.run("probe", f"dead.test:{backends.port}", "--format", form, f"@{dns_server.address}")
+    assert ran.code == 7
+    assert ran.err == f"lbresolve: no address of dead.test:{backends.port} could be connected to\n"
+    assert (REFUSING in ran.out) == (form != "short")
+    if form == "json":
+        assert json.loads(ran.out)["result"]["addresses"][0]["outcome"] == "failed", "that is what was found"
+
+
+@pytest.mark.rule("USE-08")
+@pytest.mark.parametrize("command", ["explain", "probe"])
+@pytest.mark.parametrize("form", ["table", "json"])
+def test_a_name_that_cannot_be_resolved_is_six(lbresolve, dns_server, command, form):
+    ran = lbresolve.run(command, "missing.test:1", "--format", form, f"@{dns_server.address}")
+    assert ran.code == 6
+    assert ran.err.startswith("lbresolve: ") and ran.err.count("\n") == 1 and "missing.test" in ran.err
+    if form == "json":
+        told = json.loads(ran.out)
+        check_shape(told)
+        assert told["kind"] == command and told["error"]["code"] == "name_not_found"
+
+
+def test_a_probe_can_be_repeated(lbresolve, backends):
+    began = time.monotonic()
+    ran = lbresolve.run("probe", f"{GOOD}:{backends.port}", "--count", "3", "--interval", "200ms", "--format", "json")
+    assert [json.loads(line)["kind"] for line in ran.lines] == ["probe"] * 3
+    assert time.monotonic() - began >= 0.4
+
+
+def watch(lbresolve, backends, *flags):
+    return subprocess.Popen(
+        lbresolve.arguments("probe", f"{GOOD}:{backends.port}", "--watch", "--interval", "50ms", *flags),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.mark.rule("USE-05", "USE-07", "USE-08")
+def test_a_watch_writes_a_line_of_json_each_time_into_a_pipe_until_ctrl_c(lbresolve, backends):
+    process = watch(lbresolve, backends)
+    for _ in range(4):
+        told = json.loads(process.stdout.readline())
+        check_shape(told)
+        assert told["kind"] == "probe" and told["result"]["addresses"][0]["outcome"] == "connected"
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=5)
+    assert process.returncode == 130 and err == ""
+    assert all(json.loads(line)["kind"] == "probe" for line in out.splitlines()), "no line is cut off"
+
+
+def test_a_watch_that_was_told_a_format_keeps_to_it(lbresolve, backends):
+    process = watch(lbresolve, backends, "--format", "short")
+    assert process.stdout.readline() == f"{GOOD}:{backends.port}\n"
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=5)
+    assert process.returncode == 130
+
+
+def test_a_watch_ends_quietly_when_nobody_reads_on(lbresolve, backends):
+    process = watch(lbresolve, backends)
+    process.stdout.readline()
+    process.stdout.close()
+    assert process.wait(5) == 0
+    assert process.stderr.read() == ""
+    process.stderr.close()
+
+
+# --- whatever the terminal, whatever was sent -----------------------------------------------------------------------
+
+
+@pytest.mark.rule("USE-07")
+@pytest.mark.parametrize("columns", [20, 40, 60, 80, 200])
+def test_no_line_is_wider_than_the_terminal(lbresolve, dns_server, backends, columns):
+    dns_server.answers.update({
+        ("_web._tcp.test", "SRV"): [srv(1, 30, backends.port, "near.test"), srv(2, 65535, 65535, "far.test")],
+        ("near.test", "A"): [a(GOOD), a(REFUSING)], ("far.test", "A"): a("127.0.0.130")})
+    server = f"@{dns_server.address}"
+    for arguments in (["explain", "_web._tcp.test", server], ["probe", "_web._tcp.test", server],
+                      ["explain", "_web._tcp.test", server, "--trace"], ["probe", "_web._tcp.test", server, "--trace"],
+                      ["explain", "missing.test:1", server], ["health"]):
+        ran = lbresolve.run_tty(*arguments, columns=columns)
+        assert ran.out, arguments
+        for line in unpainted(ran.out).splitlines():
+            assert len(line) <= columns, arguments
+
+
+@pytest.mark.rule("USE-07")
+@pytest.mark.parametrize("arguments", [["explain"], ["probe"], ["health"]])
+def test_colours_on_a_terminal_only(lbresolve, three, arguments):
+    lbresolve.run("probe", *three)
+    arguments = arguments if arguments == ["health"] else [*arguments, *three]
+    assert "\x1b[" in lbresolve.run_tty(*arguments).out
+    assert "\x1b" not in lbresolve.run(*arguments).out
+    assert "\x1b" not in lbresolve.run_tty(*arguments, NO_COLOR="1").out
+
+
+@pytest.mark.rule("SEC-12")
+@pytest.mark.parametrize("evil", EVIL.values(), ids=EVIL.keys())
+def test_names_from_the_network_are_escaped(lbresolve, dns_server, backends, evil):
+    name = [evil[:60], b"test"]
+    dns_server.answers[("evil.test", "A")] = [cname(name), a(GOOD, name=name)]
+    for command in ("explain", "probe"):
+        arguments = [command, f"evil.test:{backends.port}", "--trace", f"@{dns_server.address}"]
+        for ran in (lbresolve.run(*arguments), lbresolve.run_tty(*arguments, columns=40), lbresolve.run_tty(*arguments),
+                    lbresolve.run(*arguments, "--format", "json")):
+            assert GOOD in ran.out.replace("\n", "")
+            check_safe(unpainted(ran.out).encode())
+            check_safe(ran.err.encode())
