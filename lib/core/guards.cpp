@@ -11,21 +11,22 @@ bool is_out(const health_view& v) noexcept { return v.state == endpoint_state::e
 
 }  // namespace
 
+// What never worked says little about the network: where something ever did, most of that must have begun to fail.
 bool is_panic(std::span<const health_view> set) noexcept {
-  std::size_t members = 0, failing = 0;
   time_point last_success = time_point::min();
+  for (const health_view& v : set)
+    if (!v.demoted) last_success = std::max(last_success, v.last_success);
+  std::size_t members = 0, failing = 0, proven = 0, proven_failing = 0;
   for (const health_view& v : set) {
     if (v.demoted) continue;
-    ++members;
-    if (v.failing_since != time_point::min()) ++failing;
-    last_success = std::max(last_success, v.last_success);
+    const bool has_worked = v.last_success != time_point::min();
+    const bool fails = v.failing_since != time_point::min() && v.failing_since >= last_success;
+    members += 1U;
+    failing += fails ? 1U : 0U;
+    proven += has_worked ? 1U : 0U;
+    proven_failing += has_worked && fails ? 1U : 0U;
   }
-  if (members < 2 || failing * 2 <= members) return false;
-  // Only those count that began to fail after anything last succeeded.
-  const auto since = std::count_if(set.begin(), set.end(), [&](const health_view& v) {
-    return !v.demoted && v.failing_since != time_point::min() && v.failing_since >= last_success;
-  });
-  return static_cast<std::size_t>(since) * 2 > members;
+  return members > 1 && failing * 2 > members && (proven == 0 || proven_failing * 2 > proven);
 }
 
 bool apply_guards(std::span<health_view> set) {

@@ -10,8 +10,8 @@
 namespace lbresolve::core {
 
 /// Whether so many members have begun to fail since anything last succeeded that the local network is the likelier
-/// culprit: more than half of two or more. It lasts until something succeeds, be it a probe. A demoted family is left
-/// out.
+/// culprit: more than half of two or more, and of those that ever worked. It lasts until something succeeds, be it a
+/// probe. A demoted family is left out.
 bool is_panic(std::span<const health_view> set) noexcept;
 
 /// Takes ejections back that the set cannot afford: all of them in a panic, and what is over half of the set (the

@@ -22,7 +22,11 @@ constexpr time_point now{std::chrono::hours{1}};
 health_view healthy(duration ago = 1s) { return {.state = state::healthy, .last_success = now - ago}; }
 
 health_view failing(duration ago = 1s) {
-  return {.state = state::suspect, .consecutive_failures = 1, .last_failure = now - ago, .failing_since = now - ago};
+  return {.state = state::suspect,
+          .consecutive_failures = 1,
+          .last_success = now - 30min,
+          .last_failure = now - ago,
+          .failing_since = now - ago};
 }
 
 health_view waited_for(duration ago = 1s) {
@@ -59,6 +63,13 @@ TEST_CASE("MEM-06: more than half failing, and nothing has succeeded since they 
 TEST_CASE("MEM-06: a success after they began to fail speaks against a panic, one before it does not") {
   CHECK_FALSE(core::is_panic(views{failing(2s), failing(2s), failing(2s), healthy(1s)}));
   CHECK(core::is_panic(views{failing(2s), failing(2s), failing(2s), healthy(3s)}));
+}
+
+TEST_CASE("MEM-06: addresses that never worked are no sign that the network does not") {
+  health_view never = failing();
+  never.last_success = time_point::min();
+  CHECK_FALSE(core::is_panic(views{never, never, healthy(2s)}));
+  CHECK(core::is_panic(views{never, never}));
 }
 
 TEST_CASE("MEM-06: a success that a failure at the same endpoint has followed is none") {

@@ -176,7 +176,7 @@ TEST_CASE("MEM-02: what comes back after an ejection is not weighed down by the 
   subject s;
   s.connected(20ms).failed_times(3).pass(5s).connected(20ms);
   CHECK(s.view().failures == 0);
-  CHECK(s.view().successes == 1);
+  CHECK(s.view().successes == 2);
 }
 
 TEST_CASE("30 s of health take one doubling back") {
