@@ -6,7 +6,7 @@ import subprocess
 import time
 
 import pytest
-from backends import GOOD, REFUSING, SILENT
+from backends import ALSO_GOOD, ALSO_REFUSING, GOOD, REFUSING, SILENT
 from command import unpainted
 from dns_server import a, cname, srv
 from hostile_text_test import EVIL, check_safe
@@ -18,9 +18,9 @@ CANDIDATE = [*ENDPOINT, "priority", "weight", "state", "srtt_ms", "successes_30s
 
 
 @pytest.fixture
-def three(dns_server, backends):
-    """A name with an address that works, one that refuses and one that is silent."""
-    dns_server.answers[("www.test", "A")] = [a(GOOD), a(REFUSING), a(SILENT)]
+def four(dns_server, backends):
+    """A name with two addresses that work, one that refuses and one that is silent."""
+    dns_server.answers[("www.test", "A")] = [a(GOOD), a(REFUSING), a(SILENT), a(ALSO_GOOD)]
     return [f"www.test:{backends.port}", f"@{dns_server.address}", "--no-probes"]
 
 
@@ -28,13 +28,13 @@ def three(dns_server, backends):
 
 
 @pytest.mark.rule("USE-07", "SEL-13")
-def test_an_explanation_as_json_gives_the_reason_of_every_place(lbresolve, three):
-    lbresolve.run("probe", *three)
-    ran = lbresolve.run("explain", *three, "--format", "json")
+def test_an_explanation_as_json_gives_the_reason_of_every_place(lbresolve, remembers, four):
+    lbresolve.run("probe", *four)
+    ran = lbresolve.run("explain", *four, "--format", "json")
     assert ran.code == 0 and ran.err == "" and len(ran.lines) == 1
     told = json.loads(ran.out)
     check_shape(told, also_without_unit=["share", "successes_30s", "failures_30s"])
-    assert told["kind"] == "explain" and told["target"] == three[0]
+    assert told["kind"] == "explain" and told["target"] == four[0]
     result = told["result"]
     assert list(result) == EXPLANATION
     assert (result["mode"], result["policy"], result["panic"]) == ("hybrid", "balanced", False)
@@ -42,25 +42,29 @@ def test_an_explanation_as_json_gives_the_reason_of_every_place(lbresolve, three
         assert list(candidate) == CANDIDATE
         assert candidate["why"] and candidate["priority"] == 0 and candidate["weight"] is None
         assert 0 <= candidate["share"] <= 1 and candidate["cost_ms"] > 0
-    first, *others = result["candidates"]
-    assert (first["address"], first["state"], first["share"], first["failures_30s"]) == (GOOD, "healthy", 1, 0)
-    assert first["srtt_ms"] > 0 and first["successes_30s"] == 1
-    assert {c["address"] for c in others} == {REFUSING, SILENT}
-    for candidate in others:
+    working, failing = result["candidates"][:2], result["candidates"][2:]
+    assert {c["address"] for c in working} == {GOOD, ALSO_GOOD}
+    for candidate in working:
+        assert (candidate["state"], candidate["failures_30s"], candidate["successes_30s"]) == ("healthy", 0, 1)
+        assert candidate["srtt_ms"] > 0
+    assert sum(c["share"] for c in working) == pytest.approx(1, abs=0.001)
+    assert {c["address"] for c in failing} == {REFUSING, SILENT}
+    for candidate in failing:
         assert (candidate["state"], candidate["share"], candidate["failures_30s"]) == ("suspect", 0, 1)
         assert "failed" in candidate["why"]
 
 
 @pytest.mark.rule("SEL-13")
 @pytest.mark.parametrize("flags, mode, policy", [
-    ([], "hybrid", "balanced"), (["--policy", "fastest"], "hybrid", "fastest"), (["--mode", "client"], "client", "balanced"),
+    ([], "hybrid", "balanced"), (["--policy", "fastest"], "hybrid", "fastest"),
+    (["--mode", "client"], "client", "balanced"),
     (["--mode", "server", "--policy", "round_robin"], "server", "round_robin"),
     (["--policy", "random"], "hybrid", "random"), (["--policy", "in_order"], "hybrid", "in_order"),
     (["--policy", "hash", "--key", "k"], "hybrid", "hash")])
-def test_an_explanation_names_policy_and_mode(lbresolve, three, flags, mode, policy):
-    result = json.loads(lbresolve.run("explain", *three, *flags, "--format", "json").out)["result"]
+def test_an_explanation_names_policy_and_mode(lbresolve, four, flags, mode, policy):
+    result = json.loads(lbresolve.run("explain", *four, *flags, "--format", "json").out)["result"]
     assert (result["mode"], result["policy"]) == (mode, policy)
-    assert f"policy {policy}, mode {mode}, the name's answers: " in lbresolve.run("explain", *three, *flags).out
+    assert f"policy {policy}, mode {mode}, the name's answers: " in lbresolve.run("explain", *four, *flags).out
 
 
 @pytest.mark.rule("SEL-08")
@@ -76,22 +80,33 @@ def test_the_key_decides_with_policy_hash(lbresolve, dns_server):
     assert len({first(f"key {n}") for n in range(12)}) >= 3
 
 
-def test_an_explanation_opens_no_connection(lbresolve, three):
-    lbresolve.run("explain", *three)
+def test_an_explanation_opens_no_connection(lbresolve, four):
+    lbresolve.run("explain", *four)
     assert all(c["state"] == "unknown" and c["srtt_ms"] is None
-               for c in json.loads(lbresolve.run("explain", *three, "--format", "json").out)["result"]["candidates"])
+               for c in json.loads(lbresolve.run("explain", *four, "--format", "json").out)["result"]["candidates"])
 
 
 @pytest.mark.rule("USE-07")
-def test_an_explanation_for_people(lbresolve, three, backends):
-    lbresolve.run("probe", *three)
-    ran = lbresolve.run("explain", *three)
+def test_an_explanation_for_people(lbresolve, remembers, four, backends):
+    lbresolve.run("probe", *four)
+    ran = lbresolve.run("explain", *four)
     assert ran.lines[0].split() == ["#", "address", "state", "srtt", "success", "cost", "first", "why"]
-    assert ran.lines[1].split()[:3] == ["1", f"{GOOD}:{backends.port}", "healthy"] and "100 %" in ran.lines[1]
-    assert "suspect" in ran.lines[2] and "0 of 1" in ran.lines[2]
-    short = lbresolve.run("explain", *three, "--format", "short")
-    assert short.lines[0] == f"{GOOD}:{backends.port}" and len(short.lines) == 3
-    assert "from " in lbresolve.run("explain", *three, "--trace").out, "the story of the lookup comes with --trace"
+    assert ran.lines[1].split()[0] == "1" and ran.lines[1].split()[2] == "healthy" and "1 of 1" in ran.lines[1]
+    assert "suspect" in ran.lines[3] and "0 of 1" in ran.lines[3] and " 0 %" in ran.lines[3]
+    short = lbresolve.run("explain", *four, "--format", "short")
+    assert sorted(short.lines[:2]) == [f"{GOOD}:{backends.port}", f"{ALSO_GOOD}:{backends.port}"]
+    assert len(short.lines) == 4
+    assert "from " in lbresolve.run("explain", *four, "--trace").out, "the story of the lookup comes with --trace"
+
+
+@pytest.mark.rule("MEM-06")
+def test_an_explanation_says_when_the_local_network_is_suspected(lbresolve, remembers, dns_server, backends):
+    dns_server.answers[("dead.test", "A")] = [a(REFUSING), a(ALSO_REFUSING)]
+    target = [f"dead.test:{backends.port}", f"@{dns_server.address}", "--no-probes"]
+    assert lbresolve.run("probe", *target).code == 7
+    ran = lbresolve.run("explain", *target)
+    assert "suspect the local network" in ran.lines[-1]
+    assert json.loads(lbresolve.run("explain", *target, "--format", "json").out)["result"]["panic"] is True
 
 
 @pytest.mark.rule("SEL-06", "SEL-13")
@@ -111,14 +126,14 @@ def test_an_explanation_of_a_service_shows_priorities_and_weights(lbresolve, dns
 
 
 @pytest.mark.rule("USE-07")
-def test_a_probe_as_json_has_every_address(lbresolve, three, backends):
-    ran = lbresolve.run("probe", *three, "--format", "json")
+def test_a_probe_as_json_has_every_address(lbresolve, four, backends):
+    ran = lbresolve.run("probe", *four, "--format", "json")
     assert ran.code == 0 and ran.err == "" and len(ran.lines) == 1
     told = json.loads(ran.out)
     check_shape(told)
     assert told["kind"] == "probe" and list(told["result"]) == ["addresses"]
     found = {one["address"]: one for one in told["result"]["addresses"]}
-    assert set(found) == {GOOD, REFUSING, SILENT}
+    assert set(found) == {GOOD, ALSO_GOOD, REFUSING, SILENT}
     for one in found.values():
         assert list(one) == ATTEMPT and one["port"] == backends.port
     assert (found[GOOD]["outcome"], found[GOOD]["error"]) == ("connected", None)
@@ -126,13 +141,14 @@ def test_a_probe_as_json_has_every_address(lbresolve, three, backends):
     assert found[SILENT]["outcome"] == "failed" and found[SILENT]["took_ms"] >= 1900
 
 
-def test_a_probe_for_people(lbresolve, three, backends):
-    ran = lbresolve.run("probe", *three)
+def test_a_probe_for_people(lbresolve, four, backends):
+    ran = lbresolve.run("probe", *four)
     rows = {line.split()[0]: line for line in ran.lines}
     assert rows[f"{GOOD}:{backends.port}"].endswith("connected")
     assert rows[f"{REFUSING}:{backends.port}"].endswith("refused")
     assert "no answer after 2" in rows[f"{SILENT}:{backends.port}"]
-    assert lbresolve.run("probe", *three, "--format", "short").out == f"{GOOD}:{backends.port}\n"
+    short = lbresolve.run("probe", *four, "--format", "short")
+    assert sorted(short.lines) == [f"{GOOD}:{backends.port}", f"{ALSO_GOOD}:{backends.port}"]
 
 
 @pytest.mark.rule("USE-08")
@@ -224,9 +240,9 @@ def test_no_line_is_wider_than_the_terminal(lbresolve, dns_server, backends, col
 
 @pytest.mark.rule("USE-07")
 @pytest.mark.parametrize("arguments", [["explain"], ["probe"], ["health"]])
-def test_colours_on_a_terminal_only(lbresolve, three, arguments):
-    lbresolve.run("probe", *three)
-    arguments = arguments if arguments == ["health"] else [*arguments, *three]
+def test_colours_on_a_terminal_only(lbresolve, remembers, four, arguments):
+    lbresolve.run("probe", *four)
+    arguments = arguments if arguments == ["health"] else [*arguments, *four]
     assert "\x1b[" in lbresolve.run_tty(*arguments).out
     assert "\x1b" not in lbresolve.run(*arguments).out
     assert "\x1b" not in lbresolve.run_tty(*arguments, NO_COLOR="1").out

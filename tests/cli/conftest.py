@@ -14,6 +14,14 @@ def lbresolve(lbresolve_bin, tmp_path, monkeypatch):
     return Command(lbresolve_bin, empty, tmp_path / "state")
 
 
+@pytest.fixture
+def remembers(lbresolve):
+    """For tests of memory between runs: a build without SQLite has none."""
+    asked = lbresolve.run("health", "--state", lbresolve.state_file)
+    if "keeps no state file" in asked.err:
+        pytest.skip(asked.err.strip())
+
+
 @pytest.fixture(scope="session")
 def backends():
     made = Backends()

@@ -12,6 +12,9 @@ RECORD = [*ENDPOINT, "state", "srtt_ms", "rttvar_ms", "latency_ms", "successes_3
           "consecutive_failures", "in_flight", "age_ms", "comes_back_ms"]
 
 
+pytestmark = pytest.mark.usefixtures("remembers")
+
+
 @pytest.fixture
 def two(dns_server, backends):
     """A name with an address that refuses, and one that works."""

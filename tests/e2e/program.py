@@ -7,14 +7,22 @@ from pathlib import Path
 SOURCE = Path(__file__).resolve().parents[2]
 
 
+def needed_libraries(lbresolve_bin):
+    """As the package file of the build has them: it knows what this build of the library needs."""
+    lines = (_build(lbresolve_bin) / "lbresolve.pc").read_text().splitlines()
+    return next(line for line in lines if "Requires.private:" in line).partition(":")[2]
+
+
+def _build(lbresolve_bin):
+    return Path(os.environ.get("LBRESOLVE_BUILD_DIR", Path(lbresolve_bin).parents[1]))
+
+
 def compile_program(source, program, lbresolve_bin, *flags):
     """The compiler's run, ended; its error output as text."""
-    build = Path(os.environ.get("LBRESOLVE_BUILD_DIR", Path(lbresolve_bin).parents[1]))
+    build = _build(lbresolve_bin)
     sanitize = os.environ.get("LBRESOLVE_SANITIZE")
-    # The package file of the build knows what this build of the library needs.
-    needed = next(line for line in (build / "lbresolve.pc").read_text().splitlines() if "Requires.private:" in line)
-    libraries = subprocess.run(["pkg-config", "--libs", needed.partition(":")[2]], capture_output=True, text=True,
-                               check=True).stdout.split()
+    libraries = subprocess.run(["pkg-config", "--libs", needed_libraries(lbresolve_bin)], capture_output=True,
+                               text=True, check=True).stdout.split()
     return subprocess.run(
         [os.environ.get("LBRESOLVE_CXX", "c++"), "-std=c++20", "-pthread", *flags,
          *([f"-fsanitize={sanitize}"] if sanitize else []), "-I", SOURCE / "lib" / "include", source, "-o", program,
