@@ -327,7 +327,8 @@ std::vector<remembered> selection::take_changed(time_point now, std::chrono::sys
     one.failure_time = v.failure_time;
     one.successes = static_cast<std::uint32_t>(v.successes);
     one.failures = static_cast<std::uint32_t>(v.failures);
-    one.consecutive_failures = v.consecutive_failures;
+    // A wait in vain has no column of its own: kept as one failure in a row, it makes the next process as wary.
+    one.consecutive_failures = std::max(v.consecutive_failures, v.waited > duration::zero() ? 1U : 0U);
     one.backoff = r.health.backoff();
     if (v.ejected_until != time_point::min()) one.ejected_until = to_wall(v.ejected_until, now, wall);
   });

@@ -166,3 +166,13 @@ def test_what_a_probe_found_silent_costs_no_later_run_its_wait(lbresolve, dns_se
     for _ in range(4):
         told = json.loads(lbresolve.run("connect", *common).out)
         assert [x["address"] for x in told["trace"]["attempts"] if x["started_ms"] is not None] == [GOOD]
+
+
+@pytest.mark.rule("MEM-01")
+def test_what_stays_silent_costs_one_run_its_wait_and_no_other(lbresolve, dns_server, backends):
+    dns_server.answers[("www.test", "A")] = [a(SILENT), a(GOOD)]
+    common = ["connect", f"www.test:{backends.port}", "--policy", "in_order", "--no-probes", "--format", "json",
+              f"@{dns_server.address}"]
+    waited = [len([x for x in json.loads(lbresolve.run(*common).out)["trace"]["attempts"]
+                   if x["started_ms"] is not None]) for _ in range(6)]
+    assert waited[0] <= 2 and waited[1:] == [1] * 5

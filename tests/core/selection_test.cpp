@@ -420,6 +420,18 @@ TEST_CASE("MEM-13: what has changed is told once, and another process takes it u
   CHECK(other.memory.take_changed(other.now, s.wall()).empty());
 }
 
+TEST_CASE("MEM-13, MEM-01: a wait in vain makes the next process wary too") {
+  subject s;
+  s.warm().pass(10s).gave_up(1, 300ms, 250ms).gave_up(2, 200ms, 250ms);
+  CHECK(s.state(1) == state::suspect);
+  subject other;
+  other.memory.restore(s.memory.take_changed(s.now, s.wall()), other.now, other.wall());
+  CHECK(other.state(1) == state::suspect);
+  CHECK(other.state(2) == state::healthy);
+  other.connected(1);
+  CHECK(other.state(1) == state::healthy);
+}
+
 TEST_CASE("MEM-13: what was learned before this host booted is as old as it is") {
   subject s;
   s.now = time_point{5s};
