@@ -98,7 +98,9 @@ pick_plan::pick_plan(std::span<const contender> set, std::span<const double> cos
   const auto is_inside = [&](std::size_t i) {
     if (weighted || !set[i].known.measured) return true;
     if (rules.band < 1) return costs[i] <= best;
-    const double noise = std::min(rules.band_noise * nanoseconds(set[i].known.rttvar), rules.band_noise_most * best);
+    // On a LAN a quarter of the best is nothing: there one slow first sample would keep a member out for half a minute.
+    const double most_noise = std::max(rules.band_noise_most * best, nanoseconds(rules.band_slack));
+    const double noise = std::min(rules.band_noise * nanoseconds(set[i].known.rttvar), most_noise);
     return costs[i] <= rules.band * best + nanoseconds(rules.band_slack) + noise;
   };
   bool any_unmeasured = false;

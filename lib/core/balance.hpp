@@ -18,7 +18,7 @@ struct balance_rules {
   double band = 1.25;                                  ///< members cost at most this times the best; below 1: only it
   duration band_slack = std::chrono::milliseconds{2};  ///< plus this: on a LAN a factor alone is noise
   double band_noise = 1;                               ///< plus so many mean deviations of the member, which are noise
-  double band_noise_most = 0.25;                       ///< of the best cost, at most
+  double band_noise_most = 0.25;                       ///< of the best cost, at most, or band_slack where that is more
   duration fade = std::chrono::seconds{60};            ///< old knowledge fades towards the median of the set
   double prior = 5;                                    ///< successes assumed before anything is known
   duration failure_least = std::chrono::milliseconds{250};  ///< what a failure costs at least: failing fast is no merit

@@ -19,14 +19,17 @@ std::vector<member> race_memory::kept_besides(origin from, const std::vector<can
 
 bool race_memory::look_up(std::vector<candidate>& found, time_point now, random_source& random) {
   if (store_ == nullptr || found.empty()) return false;
-  for (const candidate& c : found) set_.push_back(c.endpoint);
+  // What will not be tried is no member: nothing is learned of it, and no probe must go there either (HE-57).
+  for (const candidate& c : found)
+    if (c.skip.empty()) set_.push_back(c.endpoint);
+  if (set_.empty()) return false;
   std::sort(set_.begin(), set_.end());
   set_.erase(std::unique(set_.begin(), set_.end()), set_.end());
   std::vector<health_view> known(set_.size());
   const bool panic = store_->look_up(target_, set_, known, now, random);
   for (candidate& c : found) {
     const auto at = std::lower_bound(set_.begin(), set_.end(), c.endpoint);
-    c.known = known[static_cast<std::size_t>(at - set_.begin())];
+    if (at != set_.end() && *at == c.endpoint) c.known = known[static_cast<std::size_t>(at - set_.begin())];
   }
   return panic;
 }

@@ -63,6 +63,15 @@ TEST_CASE("SEL-11: one that is a millisecond nearer is no better, at 2 and at 20
   }
 }
 
+TEST_CASE("SEL-09: one slow first sample on a LAN does not keep a member out of the band") {
+  std::vector<contender> set(4, measured(100us));
+  set[1] = measured(3ms);
+  set[1].known.rttvar = 1500us;  // as after one sample (RFC 6298 section 2.2)
+  CHECK(drawn(plan_of(set), 4, 4'000)[1] > 800);
+  set[1].known.rttvar = 0ms;
+  CHECK(drawn(plan_of(set), 4, 4'000)[1] == 0);
+}
+
 TEST_CASE("SEL-10: a member 80 ms farther is outside the band, and one at 5 ms beats seven at 80") {
   std::vector<contender> set(8, measured(20ms));
   set[5] = measured(100ms);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import signal
 import subprocess
 import threading
@@ -232,9 +233,11 @@ class Client:
         self._running: list[Running] = []
 
     def start(self, *arguments: str) -> subprocess.Popen:
-        """The command under way, for tests that change the world meanwhile or interrupt it."""
+        """The command under way, for tests that change the world meanwhile or interrupt it. It finds no place to keep
+        what it learns, so that no run knows of another, unless a test gives it one with `--state`."""
+        homeless = {name: value for name, value in os.environ.items() if name not in ("HOME", "XDG_STATE_HOME")}
         return self._lab.start(self._namespace, [self._program, *arguments], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True)
+                               stderr=subprocess.PIPE, text=True, env=homeless)
 
     def run(self, *arguments: str, timeout: float = 30.0) -> Run:
         """Runs to the end, whatever the exit code."""
