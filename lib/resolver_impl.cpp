@@ -122,7 +122,8 @@ result<std::unique_ptr<core::resolve_operation>> resolver::impl::prepare_explain
                           .use_cache = o.use_cache,
                           .deadline = now + std::min<core::duration>(o.timeout, resolve_options{}.timeout),
                           .source_of = source_lookup_for(o),
-                          .began = std::chrono::system_clock::now()};
+                          .began = std::chrono::system_clock::now(),
+                          .notes = take_warnings()};
   return std::make_unique<core::resolve_operation>(std::move(r), system, now);
 }
 
@@ -140,7 +141,8 @@ result<std::unique_ptr<core::measure_operation>> resolver::impl::prepare_probe(
                           .use_cache = o.use_cache,
                           .source_of = source_lookup_for(o),
                           .deadline = now + o.timeout,
-                          .began = std::chrono::system_clock::now()};
+                          .began = std::chrono::system_clock::now(),
+                          .notes = take_warnings()};
   return std::make_unique<core::measure_operation>(std::move(r), system, now);
 }
 

@@ -140,8 +140,8 @@ result<watch_id> resolver::impl::watch(std::string_view target, watch_callback t
   LBRESOLVE_TRY(subject, make_subject(target, o));
   auto number = std::make_shared<id>(0);
   subject.on_update = [this, number, told = std::move(told),
-                       seen = std::vector<core::seen_member_state>{}](const auto& members) mutable {
-    for (const member_change& change : core::changes_since(seen, members)) {
+                       seen = std::make_shared<std::vector<core::seen_member_state>>()](const auto& members) {
+    for (const member_change& change : core::changes_since(*seen, members)) {
       {
         const std::lock_guard lock(mutex_);
         if (!calls_.contains(*number)) return;

@@ -17,6 +17,7 @@ measure_operation::measure_operation(measure_request request, std::shared_ptr<co
       story_(std::make_shared<trace>()) {
   story_->target = request_.lookup.what.text;
   story_->began = request_.began;
+  story_->notes = std::move(request_.notes);
   lookup_.tell(elapsed::zero(), *story_);
 }
 

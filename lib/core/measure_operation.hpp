@@ -26,6 +26,7 @@ struct measure_request {
   source_lookup source_of;  ///< required
   time_point deadline = never;
   std::chrono::system_clock::time_point began;  ///< for people
+  std::vector<std::string> notes;               ///< what the story begins with
 };
 
 /// Thread-safety: one thread at a time.

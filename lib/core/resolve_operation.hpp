@@ -35,6 +35,7 @@ struct resolve_request {
   std::optional<stale_rules> stale;                        ///< unset: nothing past its time is used
   source_lookup source_of;                                 ///< required
   std::chrono::system_clock::time_point began;             ///< for people
+  std::vector<std::string> notes;                          ///< what the story begins with
 };
 
 /// Thread-safety: one thread at a time.

@@ -198,7 +198,7 @@ void fake_dns_server::send_due() {
 }
 
 std::vector<std::uint8_t> answer_to(std::span<const std::uint8_t> query, std::span<const address> addresses,
-                                    std::uint8_t rcode, bool truncated) {
+                                    std::uint8_t rcode, bool truncated, std::uint8_t ttl) {
   std::vector<std::uint8_t> out(query.begin(), query.begin() + 12);
   out[2] = static_cast<std::uint8_t>(0x81 | (truncated ? 0x02 : 0));
   out[3] = static_cast<std::uint8_t>(0x80 | rcode);
@@ -209,7 +209,7 @@ std::vector<std::uint8_t> answer_to(std::span<const std::uint8_t> query, std::sp
   while (query[end] != 0) end += std::size_t{query[end]} + 1;
   out.insert(out.end(), query.begin() + 12, query.begin() + static_cast<std::ptrdiff_t>(end + 5));
   for (const auto& a : addresses) {
-    const std::uint8_t head[] = {0xC0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4};
+    const std::uint8_t head[] = {0xC0, 12, 0, 1, 0, 1, 0, 0, 0, ttl, 0, 4};
     out.insert(out.end(), std::begin(head), std::end(head));
     out.insert(out.end(), a.bytes().begin(), a.bytes().end());
   }

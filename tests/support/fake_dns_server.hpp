@@ -75,8 +75,8 @@ class fake_dns_server {
   std::thread thread_;
 };
 
-/// `query` with QR, RA and the flags and RCODE given, and `addresses` (IPv4) as its answer, TTL 60.
+/// `query` with QR, RA and the flags and RCODE given, and `addresses` (IPv4) as its answer.
 std::vector<std::uint8_t> answer_to(std::span<const std::uint8_t> query, std::span<const address> addresses = {},
-                                    std::uint8_t rcode = 0, bool truncated = false);
+                                    std::uint8_t rcode = 0, bool truncated = false, std::uint8_t ttl = 60);
 
 }  // namespace lbresolve::test
