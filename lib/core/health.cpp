@@ -66,7 +66,7 @@ void endpoint_health::count(std::uint16_t half_successes, std::uint16_t half_fai
   last_fact_ = now;
 }
 
-// The first sample is taken as it is. After it: 0.3 upwards; downwards at least 0.1, and up to 1/2 after a silence.
+// The first sample is taken as it is. After it: a half upwards; downwards at least 0.1, and up to 1/2 after a silence.
 void endpoint_health::sample(duration value, duration& smoothed, duration silence, const health_rules& rules) noexcept {
   value = std::max(value, duration{1});
   if (smoothed == duration::zero()) {

@@ -14,7 +14,7 @@ namespace lbresolve::core {
 
 /// The constants of the health memory, each with its reason. docs/balancing.md shows what other values do.
 struct health_rules {
-  double alpha_up = 0.3;                               ///< weight of a sample above the estimate: bad news is quick
+  double alpha_up = 0.5;                               ///< weight of a sample above the estimate: bad news is quick
   double alpha_down = 0.1;                             ///< least weight of one below it
   duration alpha_down_time = std::chrono::seconds{5};  ///< a sample after so long a silence weighs 1/2·(1 - 1/e)
   duration retransmitted = std::chrono::milliseconds{900};  ///< a connect this slow lost its SYN (RFC 6298: RTO 1 s)

@@ -55,14 +55,14 @@ TEST_CASE("an endpoint is unknown until something happens there") {
   CHECK(s.view().rttvar == 10ms);
 }
 
-TEST_CASE("a sample above the estimate weighs 0.3, one below at least 0.1 and up to a half after a silence") {
+TEST_CASE("a sample above the estimate weighs a half, one below at least 0.1 and up to a half after a silence") {
   subject s;
   s.connected(100ms).connected(200ms);
-  CHECK(s.view().srtt == 130ms);
-  s.connected(30ms);
-  CHECK(s.view().srtt == 120ms);
+  CHECK(s.view().srtt == 150ms);
+  s.connected(50ms);
+  CHECK(s.view().srtt == 140ms);
   s.pass(1h).connected(20ms);
-  CHECK(s.view().srtt == 70ms);
+  CHECK(s.view().srtt == 80ms);
 }
 
 TEST_CASE("reading changes nothing") {

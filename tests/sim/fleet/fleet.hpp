@@ -30,7 +30,7 @@ struct fleet_setup {
   bool regular = false;                        ///< evenly spaced instead of at random (Poisson)
   duration warm_up{};                          ///< not counted in the report, except in its timeline
   duration length = std::chrono::seconds{60};  ///< with the warm-up
-  std::uint64_t most_connects = UINT64_MAX;    ///< then it ends early
+  std::uint64_t most_connects = UINT64_MAX;    ///< then there are no more
   bool requests = false;                       ///< each connection carries one request
   bool feedback = false;                       ///< and the application reports how long that took
   duration deadline = std::chrono::seconds{15};
@@ -84,6 +84,7 @@ class fleet {
     std::uint32_t client = 0;
     server_id server = 0;
     bool counted = false;
+    bool waits = false;
     time_point connect_started{}, sent{};
   };
   struct probe {
@@ -107,6 +108,7 @@ class fleet {
   void send_request(const operation& o, server_id s);
   void on_request_arrives(std::uint32_t which);
   void on_response(std::uint32_t which);
+  void count_unanswered();
   void watch(std::uint32_t who, server_id s);
   void schedule_probe(std::uint32_t who);
   void on_probe(std::uint32_t who);

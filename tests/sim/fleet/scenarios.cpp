@@ -68,10 +68,11 @@ fleet_setup refusal(const parameters& p) {
 
 /// The experiment of "Beyond Round Robin" (Finagle, 2016): 11 hosts, 1,000 requests a second, one takes 2 s for 30 s.
 fleet_setup slow_host(const parameters& p, trouble::kind what) {
-  auto s = usual(p, 11, 10, 100, 120);
-  s.servers[0].troubles = {{at(30s), at(60s), what, p.milliseconds("slow_ms", 2000)}};
-  s.warm_up = p.seconds("warm_up_s", 30);
-  s.length = p.seconds("length_s", 65);
+  auto s = usual(p, 11, 1, 0, 45);
+  s.connects_per_second = p.get("total_rate", 1000) / static_cast<double>(s.clients);
+  s.servers[0].troubles = {{at(10s), at(40s), what, p.milliseconds("slow_ms", 2000)}};
+  s.warm_up = p.seconds("warm_up_s", 10);
+  s.length = p.seconds("length_s", 45);
   if (what == trouble::kind::busy) {
     s.requests = true;
     s.feedback = p.get("feedback", 1) != 0;

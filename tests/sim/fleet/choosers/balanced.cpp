@@ -81,11 +81,21 @@ class balanced final : public chooser {
     told({.at = at(s), .is = core::attempt_fact::kind::given_up, .took = waited, .patience = patience_[s]}, now);
   }
   void on_race_end(std::span<const attempt_result> attempts, time_point now) override {
-    core::race_facts facts;
+    // As core::race_memory has it: a family has failed when each of its attempts has.
+    core::race_facts facts{.began = now};
+    std::array<bool, 2> undecided{};
     for (const auto& a : attempts) {
       const auto family = core::index_of(at(a.server).address.family());
-      if (a.connected) facts.won[family] = true;
-      if (a.failed || (!a.connected && a.took > patience_[a.server])) facts.failed[family] = at(a.server).address;
+      if (a.connected) {
+        facts.won[family] = true;
+      } else if (a.failed || a.took > patience_[a.server]) {
+        facts.failed[family] = at(a.server).address;
+      } else {
+        undecided[family] = true;
+      }
+    }
+    for (const std::size_t family : {0U, 1U}) {
+      if (undecided[family]) facts.failed[family].reset();
     }
     memory_.on_race_end(target, facts, now);
   }
