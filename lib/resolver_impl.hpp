@@ -108,7 +108,8 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   // resolver_observe.cpp
   result<io::observer::subject> make_subject(std::string_view target, const connect_options& o);
   /// @param number is told the operation's, before anything is observed
-  operation observe(io::observer::subject s, std::function<void()> on_shut_down, std::shared_ptr<id> number = nullptr);
+  operation observe(io::observer::subject s, std::function<void()> on_shut_down,
+                    const std::shared_ptr<id>& number = nullptr);
   void stop_observing(id number);
   using publisher = std::function<void(std::shared_ptr<const io::board_plan>)>;
   result<bool> begin_picking(std::string_view target, const connect_options& o, std::function<bool()> is_wanted,

@@ -42,7 +42,7 @@ result<io::observer::subject> resolver::impl::make_subject(std::string_view targ
 }
 
 operation resolver::impl::observe(io::observer::subject s, std::function<void()> on_shut_down,
-                                  std::shared_ptr<id> told_number) {
+                                  const std::shared_ptr<id>& told_number) {
   id number = 0;
   {
     const std::lock_guard lock(mutex_);

@@ -48,7 +48,7 @@ class observer final : private event_loop::timer_handler {
   bool empty() const noexcept { return subjects_.empty(); }
 
   /// Something has been learned of an endpoint.
-  void on_learned(const endpoint& at);
+  void on_learned(const endpoint& learned);
 
   /// Answers are renewed when so much of their life is left, never sooner than `soonest` and not later than `latest`.
   static constexpr int renew_at_tenths = 9;

@@ -54,11 +54,11 @@ class pick_board {
   bool take_use() noexcept { return used_.exchange(false, std::memory_order_relaxed); }
 
  private:
-  std::atomic<std::uint64_t> version_{0};
-  alignas(64) std::atomic<bool> used_{true};
   mutable std::mutex mutex_;  // guards the next two
   std::shared_ptr<const board_plan> plan_;
   std::uint64_t published_ = 0;
+  std::atomic<std::uint64_t> version_{0};
+  std::atomic<bool> used_{true};  // written once a look, so that it may lie beside what every pick reads
 };
 
 /// A pick from a plan that is not empty. `turn` goes up by one with each pick of policy `round_robin`.
