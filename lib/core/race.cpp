@@ -327,12 +327,12 @@ race::action race::lose(std::error_code why) {
 
 race::action race::start_next(time_point now) {
   auto reason = reason_to_start(now);
-  candidate& c = waiting_[next_waiting_++];
+  const candidate& c = waiting_[next_waiting_++];
   started_.take(group_of(c, settings_.mode), family_of(c));
   last_start_ = now;
   last_delay_ = delay_for(c.known);
   failed_since_.reset();
-  return start(std::move(c), std::move(reason), false, now);
+  return start(c, std::move(reason), false, now);
 }
 
 std::optional<std::size_t> race::due_companion() const noexcept {
@@ -345,12 +345,12 @@ std::optional<std::size_t> race::due_companion() const noexcept {
 
 race::action race::start_companion(std::size_t at, time_point now) {
   had_companion_ = true;
-  candidate c = std::move(waiting_[at]);
+  const candidate c = std::move(waiting_[at]);
   waiting_.erase(waiting_.begin() + static_cast<std::ptrdiff_t>(at));
-  return start(std::move(c), "beside the first choice, to see whether it is back", true, now);
+  return start(c, "beside the first choice, to see whether it is back", true, now);
 }
 
-race::action race::start(candidate c, std::string reason, bool companion, time_point now) {
+race::action race::start(const candidate& c, std::string reason, bool companion, time_point now) {
   const attempt_id id = attempts_.size();
   auto& record = attempts_.emplace_back();
   record.endpoint = c.endpoint;

@@ -152,7 +152,7 @@ class race {
   action start_next(time_point now);
   std::optional<std::size_t> due_companion() const noexcept;
   action start_companion(std::size_t at, time_point now);
-  action start(candidate c, std::string reason, bool companion, time_point now);
+  action start(const candidate& c, std::string reason, bool companion, time_point now);
   order_settings ordering() const;
   action ask_again();
   elapsed since_start(time_point now) const noexcept { return now - start_; }
