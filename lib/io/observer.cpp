@@ -9,7 +9,7 @@
 namespace lbresolve::io {
 
 observer::observer(event_loop& loop, driver& with, std::function<driver::operation_id()> next_id)
-    : loop_(loop), driver_(with), next_id_(std::move(next_id)), timer_(loop, *this) {}
+    : driver_(with), next_id_(std::move(next_id)), timer_(loop, *this) {}
 
 observer::~observer() = default;
 

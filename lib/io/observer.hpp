@@ -80,7 +80,6 @@ class observer final : private event_loop::timer_handler {
   void plan(id which, observed& o);
   void rearm();
 
-  event_loop& loop_;
   driver& driver_;
   std::function<driver::operation_id()> next_id_;
   event_loop::timer timer_;
