@@ -220,7 +220,7 @@ enum class dumped : std::uint8_t { whole, torn, failed };
 bool send_dump_request(int fd, std::uint16_t what, unsigned char family) {
   struct {
     nlmsghdr header;
-    rtmsg body;  // the longest of the three kinds; each begins with the family
+    std::array<unsigned char, std::max({sizeof(ifinfomsg), sizeof(ifaddrmsg), sizeof(rtmsg)})> body;
   } request{};
   const std::size_t body = what == RTM_GETLINK   ? sizeof(ifinfomsg)
                            : what == RTM_GETADDR ? sizeof(ifaddrmsg)
@@ -228,7 +228,7 @@ bool send_dump_request(int fd, std::uint16_t what, unsigned char family) {
   request.header.nlmsg_len = static_cast<std::uint32_t>(sizeof(nlmsghdr) + body);
   request.header.nlmsg_type = what;
   request.header.nlmsg_flags = NLM_F_REQUEST | NLM_F_DUMP;
-  request.body.rtm_family = family;
+  request.body[0] = family;  // each of the three kinds begins with it
   const auto size = static_cast<ssize_t>(request.header.nlmsg_len);
   return ::send(fd, &request, static_cast<std::size_t>(size), 0) == size;
 }

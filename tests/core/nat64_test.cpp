@@ -24,7 +24,8 @@ TEST_CASE("HE-60: an IPv4 address behind each prefix length, as the table of RFC
       {"64:ff9b::/96", "64:ff9b::192.0.2.33"},
   };
   for (const auto& [text, whole] : table) {
-    CAPTURE(std::string(text));
+    const std::string of(text);  // clang 14 cannot capture a structured binding
+    CAPTURE(of);
     const auto made = prefix(text).synthesise(ip("192.0.2.33"));
     REQUIRE(made);
     CHECK(made->to_string() == ip(whole).to_string());

@@ -88,7 +88,8 @@ TEST_CASE("SEC-11: a row with a number out of its range is dropped, whichever nu
     for (const std::int64_t value :
          {std::int64_t{-1}, std::int64_t{1'000'000'000}, std::numeric_limits<std::int64_t>::max(),
           std::numeric_limits<std::int64_t>::min(), std::int64_t{std::numeric_limits<std::uint32_t>::max()} + 1}) {
-      CAPTURE(name);
+      const std::string column(name);  // clang 14 cannot capture a structured binding
+      CAPTURE(column);
       CAPTURE(value);
       auto row = to_row(something()).value();
       set(row, value);
