@@ -80,8 +80,9 @@ class shared_selection final : public core::selection_store {
   /// What goes on at `at`, kept up to date as long as somebody else holds it too.
   std::shared_ptr<const std::atomic<std::uint32_t>> in_flight(const endpoint& at) {
     const std::lock_guard lock(mutex_);
-    auto& count = counts_[at];
-    if (!count) count = std::make_shared<std::atomic<std::uint32_t>>(memory_.in_flight(at));
+    auto& kept = counts_[at];
+    if (!kept) kept = std::make_shared<std::atomic<std::uint32_t>>(memory_.in_flight(at));
+    const auto count = kept;  // held here, so that it is in use when the unused ones are dropped
     if (counts_.size() > 2 * counts_at_last_look_ + 64) drop_unused_counts();
     return count;
   }

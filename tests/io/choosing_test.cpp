@@ -1,4 +1,5 @@
 // Choosing without connecting, watching, reporting and explaining, through the public API.
+#include "io/shared_selection.hpp"
 #include "support/fake_dns_server.hpp"
 #include "support/listener.hpp"
 
@@ -142,6 +143,17 @@ TEST_CASE("SEL-15: requests that have begun and not ended turn picks away") {
   first = 0;
   for (int i = 0; i < 2'000; ++i) first += *p.pick() == at("127.0.0.1") ? 1 : 0;
   CHECK(first > 700);
+}
+
+TEST_CASE("what goes on at an endpoint is told also when many others have been asked about") {
+  io::shared_selection memory({});
+  for (unsigned n = 0; n < 1'000; ++n) {
+    const endpoint to{address::v4({127, 1, static_cast<std::uint8_t>(n >> 8), static_cast<std::uint8_t>(n & 0xff)}), 7};
+    const auto count = memory.in_flight(to);
+    REQUIRE(count->load() == 0);
+    memory.begin(to, core::time_point{1h});
+    REQUIRE(count->load() == 1);
+  }
 }
 
 TEST_CASE("SEL-08: a picker takes turns, or stays with one, where its policy says so") {
