@@ -17,8 +17,9 @@ SOURCE = Path(__file__).resolve().parents[2]
 DOCUMENTS = [SOURCE / "README.md", *sorted((SOURCE / "docs").glob("*.md"))]
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
-# What a line of a shell block may begin with, besides `make` and `lbresolve`, which are checked below.
-OTHER_COMMANDS = {"cmake", "tests/run.py", "build/dev/tests/core_tests"}
+# What a line of a shell block may begin with, besides `make`, `lbresolve` and the simulator, which are checked below.
+FLEET = "build/dev/tests/fleet"
+OTHER_COMMANDS = {"cmake", "tests/run.py", "build/dev/tests/core_tests", "tests/sim/balancing.py"}
 
 
 def blocks(language):
@@ -74,7 +75,17 @@ def test_a_make_target_exists(line):
 
 @pytest.mark.parametrize("line", commands())
 def test_no_command_of_the_documents_goes_unchecked(line):
-    assert shlex.split(line)[0] in OTHER_COMMANDS | {"make", "lbresolve"}
+    assert shlex.split(line)[0] in OTHER_COMMANDS | {"make", "lbresolve", FLEET}
+
+
+@pytest.mark.parametrize("line", commands(FLEET))
+def test_the_simulator_knows_what_the_documents_ask_of_it(lbresolve_bin, line):
+    fleet = Path(os.environ.get("LBRESOLVE_BUILD_DIR", Path(lbresolve_bin).parents[1])) / "tests" / "fleet"
+    told = subprocess.run([fleet, "--list"], capture_output=True, text=True, check=True, timeout=60).stdout
+    words = shlex.split(line)
+    for option, value in zip(words, words[1:]):
+        if option in ("--scenario", "--chooser"):
+            assert all(name in told for name in value.split(",")), f"{option} {value}"
 
 
 def test_there_is_something_to_check():
