@@ -3,8 +3,10 @@
 In the lab every name has addresses and something listens behind them, so the snippets run as they stand.
 """
 
+import os
 import re
 import shlex
+import subprocess
 from pathlib import Path
 
 import pytest
