@@ -58,47 +58,30 @@ resolver::impl::impl(core::settings s, std::unique_ptr<io::event_loop> loop, std
 
 // ---- What is asked for --------------------------------------------------------------------------------------------
 
-result<std::unique_ptr<core::resolve_operation>> resolver::impl::prepare(
-    std::string_view target, const resolve_options& o, std::shared_ptr<const core::system_settings>& system) {
-  LBRESOLVE_TRY(what, core::parse_target(target, false));
+// Where the way of a query begins: the target is read, and all that the memory and the system know is at hand.
+template <class Options>
+result<resolver::impl::beginning> resolver::impl::begin_asking(std::string_view target, const Options& o,
+                                                               bool to_connect, selection_mode mode,
+                                                               std::optional<bool> https, system_pointer& system) {
+  LBRESOLVE_TRY(what, core::parse_target(target, to_connect));
   BOOST_OUTCOME_TRYV(core::check(o));
   know_network();
-  auto memory = core::memory_for(settings_, memory_, what, settings_.chosen.selection.mode);
-  const core::time_point now = io::now();
-  system = config_.current(now);
-  core::resolve_request r{.lookup = core::lookup_for(settings_, std::move(what), o.families, o.search, false,
-                                                     system->dns, sources_.has_ipv6(now)),
-                          .ordering = core::ordering_for(settings_),
-                          .memory = std::move(memory),
-                          .use_cache = o.use_cache,
-                          .deadline = now + o.timeout,
-                          .sibling_wait = o.sibling_wait,
-                          .stale = core::stale_for(settings_, o.use_cache, o.use_stale),
-                          .source_of = [this](const address& to) { return sources_.source_of(to, io::now()); },
-                          .began = std::chrono::system_clock::now()};
-  return std::make_unique<core::resolve_operation>(std::move(r), system, now);
-}
-
-result<std::unique_ptr<core::connect_operation>> resolver::impl::prepare(
-    std::string_view target, const connect_options& o, std::shared_ptr<const core::system_settings>& system) {
-  LBRESOLVE_TRY(what, core::parse_target(target, true));
-  BOOST_OUTCOME_TRYV(core::check(o));
-  know_network();
-  auto memory = core::memory_for(settings_, memory_, what, o.mode.value_or(settings_.chosen.selection.mode));
   const core::time_point now = io::now();
   system = config_.current(now);
   const bool has_ipv6 = sources_.has_ipv6(now);
-  core::connect_request r{.lookup = core::lookup_for(settings_, std::move(what), o.families, o.search, o.https_records,
-                                                     system->dns, has_ipv6),
-                          .racing = core::racing_for(settings_, o, has_ipv6, now),
-                          .use_cache = o.use_cache,
-                          .use_stale = core::stale_for(settings_, o.use_cache, o.use_stale).has_value(),
-                          .source_address = o.source_address,
-                          .memory = std::move(memory),
-                          .began = std::chrono::system_clock::now()};
-  r.source_of = source_lookup_for(o);
-  r.notes = take_warnings();
-  return std::make_unique<core::connect_operation>(std::move(r), system, now);
+  auto memory = core::memory_for(settings_, memory_, what, mode);
+  return beginning{
+      .now = now,
+      .has_ipv6 = has_ipv6,
+      .memory = std::move(memory),
+      .lookup = core::lookup_for(settings_, std::move(what), o.families, o.search, https, system->dns, has_ipv6),
+      .began = std::chrono::system_clock::now(),
+      .notes = take_warnings()};
+}
+
+result<resolver::impl::beginning> resolver::impl::begin_asking(std::string_view target, const connect_options& o,
+                                                               system_pointer& system) {
+  return begin_asking(target, o, true, o.mode.value_or(settings_.chosen.selection.mode), o.https_records, system);
 }
 
 core::source_lookup resolver::impl::source_lookup_for(const connect_options& o) {
@@ -106,44 +89,67 @@ core::source_lookup resolver::impl::source_lookup_for(const connect_options& o) 
   return [name = o.interface](const address& to) { return io::source_addresses::source_of(to, name); };
 }
 
-// What connect would do, up to its first socket.
-result<std::unique_ptr<core::resolve_operation>> resolver::impl::prepare_explain(
-    std::string_view target, const connect_options& o, std::shared_ptr<const core::system_settings>& system) {
-  LBRESOLVE_TRY(what, core::parse_target(target, true));
-  BOOST_OUTCOME_TRYV(core::check(o));
-  know_network();
-  auto memory = core::memory_for(settings_, memory_, what, o.mode.value_or(settings_.chosen.selection.mode));
-  const core::time_point now = io::now();
-  system = config_.current(now);
-  core::resolve_request r{.lookup = core::lookup_for(settings_, std::move(what), o.families, o.search, o.https_records,
-                                                     system->dns, sources_.has_ipv6(now)),
-                          .ordering = core::ordering_for(settings_, o),
-                          .memory = std::move(memory),
+result<std::unique_ptr<core::resolve_operation>> resolver::impl::prepare(std::string_view target,
+                                                                         const resolve_options& o,
+                                                                         system_pointer& system) {
+  LBRESOLVE_TRY(b, begin_asking(target, o, false, settings_.chosen.selection.mode, false, system));
+  core::resolve_request r{.lookup = std::move(b.lookup),
+                          .ordering = core::ordering_for(settings_),
+                          .memory = std::move(b.memory),
                           .use_cache = o.use_cache,
-                          .deadline = now + std::min<core::duration>(o.timeout, resolve_options{}.timeout),
-                          .source_of = source_lookup_for(o),
-                          .began = std::chrono::system_clock::now(),
-                          .notes = take_warnings()};
-  return std::make_unique<core::resolve_operation>(std::move(r), system, now);
+                          .deadline = b.now + o.timeout,
+                          .sibling_wait = o.sibling_wait,
+                          .stale = core::stale_for(settings_, o.use_cache, o.use_stale),
+                          .source_of = source_lookup_for({}),
+                          .began = b.began,
+                          .notes = std::move(b.notes)};
+  return std::make_unique<core::resolve_operation>(std::move(r), system, b.now);
 }
 
-result<std::unique_ptr<core::measure_operation>> resolver::impl::prepare_probe(
-    std::string_view target, const connect_options& o, std::shared_ptr<const core::system_settings>& system) {
-  LBRESOLVE_TRY(what, core::parse_target(target, true));
-  BOOST_OUTCOME_TRYV(core::check(o));
-  know_network();
-  auto memory = core::memory_for(settings_, memory_, what, o.mode.value_or(settings_.chosen.selection.mode));
-  const core::time_point now = io::now();
-  system = config_.current(now);
-  core::measure_request r{.lookup = core::lookup_for(settings_, std::move(what), o.families, o.search, o.https_records,
-                                                     system->dns, sources_.has_ipv6(now)),
-                          .memory = std::move(memory),
+result<std::unique_ptr<core::connect_operation>> resolver::impl::prepare(std::string_view target,
+                                                                         const connect_options& o,
+                                                                         system_pointer& system) {
+  LBRESOLVE_TRY(b, begin_asking(target, o, system));
+  core::connect_request r{.lookup = std::move(b.lookup),
+                          .racing = core::racing_for(settings_, o, b.has_ipv6, b.now),
+                          .use_cache = o.use_cache,
+                          .use_stale = core::stale_for(settings_, o.use_cache, o.use_stale).has_value(),
+                          .source_address = o.source_address,
+                          .memory = std::move(b.memory),
+                          .source_of = source_lookup_for(o),
+                          .began = b.began,
+                          .notes = std::move(b.notes)};
+  return std::make_unique<core::connect_operation>(std::move(r), system, b.now);
+}
+
+// What connect would do, up to its first socket.
+result<std::unique_ptr<core::resolve_operation>> resolver::impl::prepare_explain(std::string_view target,
+                                                                                 const connect_options& o,
+                                                                                 system_pointer& system) {
+  LBRESOLVE_TRY(b, begin_asking(target, o, system));
+  core::resolve_request r{.lookup = std::move(b.lookup),
+                          .ordering = core::ordering_for(settings_, o),
+                          .memory = std::move(b.memory),
+                          .use_cache = o.use_cache,
+                          .deadline = b.now + std::min<core::duration>(o.timeout, resolve_options{}.timeout),
+                          .source_of = source_lookup_for(o),
+                          .began = b.began,
+                          .notes = std::move(b.notes)};
+  return std::make_unique<core::resolve_operation>(std::move(r), system, b.now);
+}
+
+result<std::unique_ptr<core::measure_operation>> resolver::impl::prepare_probe(std::string_view target,
+                                                                               const connect_options& o,
+                                                                               system_pointer& system) {
+  LBRESOLVE_TRY(b, begin_asking(target, o, system));
+  core::measure_request r{.lookup = std::move(b.lookup),
+                          .memory = std::move(b.memory),
                           .use_cache = o.use_cache,
                           .source_of = source_lookup_for(o),
-                          .deadline = now + o.timeout,
-                          .began = std::chrono::system_clock::now(),
-                          .notes = take_warnings()};
-  return std::make_unique<core::measure_operation>(std::move(r), system, now);
+                          .deadline = b.now + o.timeout,
+                          .began = b.began,
+                          .notes = std::move(b.notes)};
+  return std::make_unique<core::measure_operation>(std::move(r), system, b.now);
 }
 
 // ---- Calls that block ---------------------------------------------------------------------------------------------

@@ -73,17 +73,32 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
     finished done;
   };
 
+  using system_pointer = std::shared_ptr<const core::system_settings>;
+
+  /// What every call by name begins with.
+  struct beginning {
+    core::time_point now;
+    bool has_ipv6 = false;
+    core::race_memory memory;
+    core::lookup_request lookup;
+    std::chrono::system_clock::time_point began;
+    std::vector<std::string> notes;  ///< warnings of the state file
+  };
+  /// @param https as lookup_for() takes it. @param system is set to what the call goes by
+  template <class Options>
+  result<beginning> begin_asking(std::string_view target, const Options& o, bool to_connect, selection_mode mode,
+                                 std::optional<bool> https, system_pointer& system);
+  result<beginning> begin_asking(std::string_view target, const connect_options& o, system_pointer& system);
   result<std::unique_ptr<core::resolve_operation>> prepare(std::string_view target, const resolve_options& o,
-                                                           std::shared_ptr<const core::system_settings>& system);
+                                                           system_pointer& system);
   result<std::unique_ptr<core::connect_operation>> prepare(std::string_view target, const connect_options& o,
-                                                           std::shared_ptr<const core::system_settings>& system);
-  /// Asks in the background, for the cache.
-  void refresh(const std::vector<core::question>& questions,
-               const std::shared_ptr<const core::system_settings>& system);
-  result<std::unique_ptr<core::resolve_operation>> prepare_explain(
-      std::string_view target, const connect_options& o, std::shared_ptr<const core::system_settings>& system);
+                                                           system_pointer& system);
+  result<std::unique_ptr<core::resolve_operation>> prepare_explain(std::string_view target, const connect_options& o,
+                                                                   system_pointer& system);
   result<std::unique_ptr<core::measure_operation>> prepare_probe(std::string_view target, const connect_options& o,
-                                                                 std::shared_ptr<const core::system_settings>& system);
+                                                                 system_pointer& system);
+  /// Asks in the background, for the cache.
+  void refresh(const std::vector<core::question>& questions, const system_pointer& system);
   core::source_lookup source_lookup_for(const connect_options& o);
   template <class T, class Work>
   result<T> block_on(result<std::unique_ptr<Work>> work, job j,

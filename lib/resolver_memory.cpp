@@ -28,7 +28,7 @@ std::vector<endpoint_health_record> resolver::impl::health() {
 
 void resolver::impl::forget_health() {
   know_network();
-  memory_.with([](core::selection& m) { m.clear(); });
+  memory_.clear();
   if (!store_) return;
   store_->clear();
   store_->flush(std::chrono::seconds{1});
@@ -39,7 +39,7 @@ void resolver::impl::forget_health() {
 void resolver::impl::know_network() {
   std::call_once(network_known_, [this] {
     const std::uint64_t fingerprint = io::network_fingerprint();
-    memory_.with([&](core::selection& m) { m.use_network(fingerprint, io::now()); });
+    memory_.use_network(fingerprint, io::now());
     if (store_) restore(store_->load(fingerprint, system_clock::now()));
   });
 }
@@ -51,7 +51,7 @@ void resolver::impl::watch_network() {
 }
 
 void resolver::impl::on_new_network(std::uint64_t fingerprint) {
-  if (!memory_.with([&](core::selection& m) { return m.use_network(fingerprint, io::now()); })) return;
+  if (!memory_.use_network(fingerprint, io::now())) return;
   cache_.forget_failures();
   if (store_) store_->load(fingerprint, system_clock::now(), [this](const auto& rows) { restore(rows); });
 }

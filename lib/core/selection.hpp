@@ -72,7 +72,7 @@ class selection final : public selection_store {
   /// Another network: what was learned on the old one does not count here. True where it is another.
   bool use_network(std::uint64_t fingerprint, time_point now);
 
-  /// Everything known of this network, newest use first is not promised.
+  /// Everything known of this network, in no order.
   std::vector<endpoint_health_record> records(time_point now);
   void clear();
 

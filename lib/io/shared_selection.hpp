@@ -87,6 +87,19 @@ class shared_selection final : public core::selection_store {
     return count;
   }
 
+  /// See core::selection: nothing goes on at any endpoint any more.
+  bool use_network(std::uint64_t fingerprint, core::time_point now) {
+    const std::lock_guard lock(mutex_);
+    const bool another = memory_.use_network(fingerprint, now);
+    if (another) recount();
+    return another;
+  }
+  void clear() {
+    const std::lock_guard lock(mutex_);
+    memory_.clear();
+    recount();
+  }
+
   /// Called with each endpoint of which something has been learned, on the thread that did, outside of the lock. Set
   /// once, before anything is learned.
   void set_listener(std::function<void(const endpoint&)> f) { listener_ = std::move(f); }
@@ -105,6 +118,10 @@ class shared_selection final : public core::selection_store {
       }
     }
     if (listening_.load(std::memory_order_relaxed)) listener_(at);
+  }
+
+  void recount() {
+    for (const auto& [at, count] : counts_) count->store(memory_.in_flight(at), std::memory_order_relaxed);
   }
 
   void drop_unused_counts() {

@@ -156,6 +156,15 @@ TEST_CASE("what goes on at an endpoint is told also when many others have been a
   }
 }
 
+TEST_CASE("MEM-10: on another network nothing goes on at an endpoint any more") {
+  io::shared_selection memory({});
+  const auto count = memory.in_flight(at("127.0.0.1"));
+  memory.begin(at("127.0.0.1"), core::time_point{1h});
+  REQUIRE(count->load() == 1);
+  CHECK(memory.use_network(7, core::time_point{1h}));
+  CHECK(count->load() == 0);
+}
+
 TEST_CASE("SEL-08: a picker takes turns, or stays with one, where its policy says so") {
   names dns(four);
   auto r = resolver::create(dns.asking()).value();

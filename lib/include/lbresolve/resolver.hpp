@@ -83,7 +83,8 @@ class resolver {
   result<endpoint> pick(std::string_view target);
 
   /// A request begins at `at`, or ends there: what goes on counts as load, failures and latency count in every later
-  /// choice. report() without a begin() is a plain opinion; three failures in a row eject.
+  /// choice. report() without a begin() is a plain opinion; three failures in a row eject,
+  /// where the endpoint is one of several of a target that is in use.
   void begin(const endpoint& at);
   void report(const endpoint& at, outcome how, std::optional<std::chrono::nanoseconds> latency = std::nullopt);
 
