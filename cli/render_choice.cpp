@@ -106,6 +106,7 @@ void append_health(std::string& out, const terminal& to, const std::vector<endpo
   row head{{"address"}, {"state"}, {"srtt"}, {"success"}, {"failures in a row"}, {"last heard of"}, {"comes back"}};
   for (std::size_t i = 2; i < head.size(); ++i) head[i].right = true;
   std::vector<row> rows;
+  rows.reserve(records.size() + 1);
   for (const endpoint_health_record& h : records)
     rows.push_back({{subject(h.endpoint), ink::strong},
                     {to_string(h.state), ink_of(h.state)},

@@ -39,7 +39,7 @@ duration typical_time(std::span<const contender> set);
 /// The expected time to a connection, in nanoseconds: distance, plus what failures cost on the way to a success. The
 /// same for `latency` of requests, where the program reports it.
 /// @param typical of the set: what is unknown counts as this, and old knowledge fades towards it
-double cost_of(const health_view& v, duration typical, duration typical_latency, const balance_rules& rules);
+double cost_of(const health_view& v, duration typical, duration typical_of_latency, const balance_rules& rules);
 std::vector<double> costs_of(std::span<const contender> set, const balance_rules& rules);
 
 /// Draws an index with probability proportional to its weight, in constant time (Vose 1991).

@@ -111,7 +111,7 @@ class endpoint_health {
   static std::size_t slot_of(std::int64_t number) noexcept;
   void count(std::uint16_t half_successes, std::uint16_t half_failures, time_point now) noexcept;
   void on_success(time_point now, const health_rules& rules) noexcept;
-  void sample(duration value, duration& smoothed, duration since, const health_rules& rules) noexcept;
+  void sample(duration value, duration& smoothed, duration silence, const health_rules& rules) noexcept;
   void eject(time_point now, const health_rules& rules, random_source& random);
 
   duration srtt_{};  // zero: never measured

@@ -43,7 +43,7 @@ class race_memory {
   bool may_ask_again(time_point now) { return store_ == nullptr || store_->may_ask_again(target_, now); }
 
   /// @param patience a longer wait that ends without an answer says that something is wrong there
-  void on_started(std::size_t attempt, const endpoint& to, duration patience, time_point now);
+  void on_started(std::size_t number, const endpoint& to, duration patience, time_point now);
   void on_connected(std::size_t attempt, time_point now) { settle(attempt, attempt_fact::kind::connected, {}, now); }
   void on_failed(std::size_t attempt, std::error_code code, time_point now) {
     settle(attempt, attempt_fact::kind::failed, code, now);

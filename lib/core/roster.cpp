@@ -33,7 +33,7 @@ bool roster::take(membership newest, time_point now, const roster_rules& rules) 
   h.newest = std::move(in_order);
   h.sorted = std::move(sorted);
   if (rules.mode == selection_mode::client)
-    merge(h, std::move(newest), now, rules);
+    merge(h, newest, now, rules);
   else
     h.seen.clear();
   return true;
@@ -49,7 +49,7 @@ void roster::compare(history& h, const std::vector<endpoint>& newest, const std:
 }
 
 /// Sorted and merged instead of comparing all with all: an answer can hold thousands of addresses.
-void roster::merge(history& h, membership newest, time_point now, const roster_rules& rules) {
+void roster::merge(history& h, const membership& newest, time_point now, const roster_rules& rules) {
   const auto before = [](const seen_member& a, const seen_member& b) {
     if (a.what.at != b.what.at) return a.what.at < b.what.at;
     return a.last_seen > b.last_seen;

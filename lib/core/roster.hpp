@@ -80,7 +80,7 @@ class roster {
   history& of(origin from);
   static bool still_counts(const history& h, const seen_member& s, time_point now, const roster_rules& rules) noexcept;
   static void compare(history& h, const std::vector<endpoint>& newest, const std::vector<endpoint>& sorted);
-  static void merge(history& h, membership newest, time_point now, const roster_rules& rules);
+  static void merge(history& h, const membership& newest, time_point now, const roster_rules& rules);
 
   std::vector<history> histories_;
 };

@@ -45,18 +45,18 @@ class selection final : public selection_store {
  public:
   explicit selection(const selection_rules& rules = {}) : rules_(rules), probes_(rules.probes) {}
 
-  std::vector<member> take_answer(std::string_view target, const membership& newest, const roster_rules& rules,
+  std::vector<member> take_answer(std::string_view text, const membership& newest, const roster_rules& rules,
                                   time_point now) override;
-  bool look_up(std::string_view target, std::span<const endpoint> set, std::span<health_view> known, time_point now,
+  bool look_up(std::string_view text, std::span<const endpoint> set, std::span<health_view> known, time_point now,
                random_source& random) override;
-  bool peek(std::string_view target, std::span<const endpoint> set, std::span<health_view> known,
+  bool peek(std::string_view text, std::span<const endpoint> set, std::span<health_view> known,
             time_point now) override;
   void on_started(const endpoint& at, time_point now) override;
-  void on_attempt(std::string_view target, const attempt_fact& fact, time_point now, random_source& random) override;
-  void on_race_end(std::string_view target, const race_facts& facts, time_point now) override;
-  bool may_ask_again(std::string_view target, time_point now) override;
-  std::uint64_t take_turn(std::string_view target, time_point now) override;
-  name_behaviour behaviour_of(std::string_view target) override;
+  void on_attempt(std::string_view text, const attempt_fact& fact, time_point now, random_source& random) override;
+  void on_race_end(std::string_view text, const race_facts& facts, time_point now) override;
+  bool may_ask_again(std::string_view text, time_point now) override;
+  std::uint64_t take_turn(std::string_view text, time_point now) override;
+  name_behaviour behaviour_of(std::string_view text) override;
   std::optional<endpoint> next_probe(time_point now) override { return probes_.next(table_, now, rules_.health); }
   time_point next_probe_at(time_point now) override { return probes_.next_at(now); }
   void on_probe(const attempt_fact& fact, time_point now, random_source& random) override;
