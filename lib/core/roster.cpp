@@ -19,7 +19,7 @@ roster::history& roster::of(origin from) {
   return histories_.back();
 }
 
-bool roster::take(membership newest, time_point now, const roster_rules& rules) {
+bool roster::take(const membership& newest, time_point now, const roster_rules& rules) {
   history& h = of(newest.from);
   if (newest.fetched <= h.fetched) return false;
   std::vector<endpoint> in_order;

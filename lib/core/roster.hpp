@@ -49,7 +49,7 @@ class roster {
  public:
   /// Takes an answer in. The same answer again, from the cache, changes nothing.
   /// @return whether it was another one
-  bool take(membership newest, time_point now, const roster_rules& rules);
+  bool take(const membership& newest, time_point now, const roster_rules& rules);
 
   /// Members that `from` brought and that the newest answer does not have and that are members all the same (mode
   /// `client`).
