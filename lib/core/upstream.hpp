@@ -1,6 +1,8 @@
 // A DNS server to ask, as a person writes it: "192.0.2.53", "[2001:db8::53]:5353" or "tcp://192.0.2.53".
 #pragma once
 
+#include "core/tls_identity.hpp"
+
 #include <lbresolve/endpoint.hpp>
 #include <lbresolve/error.hpp>
 #include <lbresolve/trace.hpp>
@@ -8,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 namespace lbresolve::core {
 
@@ -17,6 +20,13 @@ struct upstream {
   /// (RFC 7766 section 5).
   std::optional<transport> only;
   std::string text;  ///< canonical, for traces: "192.0.2.53:53", "tcp://[2001:db8::53]:53"
+
+  // Of transport::tls and transport::https.
+  std::string host;                       ///< to be looked up through a bootstrap server; empty: `at` is all of it
+  std::vector<lbresolve::address> known;  ///< what `host` stands for, where that was given ("?ip=")
+  tls_identity identity;
+  std::string path;      ///< of https: "/dns-query"
+  bool use_get = false;  ///< of https: GET instead of POST (RFC 8484 section 4.1)
 };
 
 /// An upstream of the system's configuration.
