@@ -68,7 +68,7 @@ class do53::state final : exchange_sink, event_loop::timer_handler, public std::
     for (auto left = failures_.size(); left > 0 && !failures_.empty(); --left) {
       const auto [exchange, code] = failures_.front();
       failures_.pop_front();
-      events_->on_error(exchange, code);
+      events_->on_error(exchange, error(code));
     }
   }
 

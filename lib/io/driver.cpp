@@ -77,9 +77,9 @@ void driver::on_reply(std::uint64_t exchange, core::reply_match kind, std::span<
   pump();
 }
 
-void driver::on_error(std::uint64_t exchange, std::error_code code) {
+void driver::on_error(std::uint64_t exchange, const error& why) {
   exchange_ended(exchange);
-  engine_.on_error(exchange, code, io::now(), random_);
+  engine_.on_error(exchange, why, io::now(), random_);
   pump();
 }
 

@@ -45,7 +45,7 @@ class driver final : public transport_events, private event_loop::timer_handler 
   void cancel(operation_id id);
 
   void on_reply(std::uint64_t exchange, core::reply_match kind, std::span<const std::uint8_t> bytes) override;
-  void on_error(std::uint64_t exchange, std::error_code code) override;
+  void on_error(std::uint64_t exchange, const error& why) override;
 
  private:
   class attempt;

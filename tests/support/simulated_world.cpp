@@ -207,7 +207,7 @@ void simulated_world::send(const core::dns_client::action& a) {
       if (!open_exchanges.contains(q.exchange)) return;
       if (r.error) {
         open_exchanges.erase(q.exchange);
-        return engine_->on_error(q.exchange, r.error, now_, random_);
+        return engine_->on_error(q.exchange, error(r.error, r.sentence), now_, random_);
       }
       const auto match = core::match_reply(q.bytes, r.bytes);
       if (match == core::reply_match::stranger) return;

@@ -41,6 +41,7 @@ struct scripted_reply {
   duration after{};
   std::vector<std::uint8_t> bytes;
   std::error_code error{};  ///< instead of bytes: the transport fails
+  std::string sentence{};   ///< and says so
 };
 using server_script = std::function<std::vector<scripted_reply>(const sent_query&)>;
 
