@@ -7,7 +7,7 @@ set -euo pipefail
 
 packages_of() {
   case $1 in
-    build) echo make cmake ninja-build g++ pkg-config libc-ares-dev libssl-dev libsqlite3-dev \
+    build) echo make cmake ninja-build g++ pkg-config libc-ares-dev libssl-dev libnghttp2-dev libsqlite3-dev \
                 libboost-dev libcli11-dev libfmt-dev nlohmann-json3-dev ;;
     demo) echo python3 unbound ;;
     test) echo doctest-dev python3 python3-pytest unbound gdnsd pdns-server pdns-backend-bind nftables iproute2 \
@@ -33,17 +33,17 @@ tell_other_systems() {
   cat >&2 <<TEXT
 This script knows Debian (12 and newer) and Ubuntu (22.04 and newer) only. Elsewhere, install by hand and set
 LBRESOLVE_SKIP_INSTALL=1:
-  build  make, cmake >= 3.22, ninja, a C++20 compiler, pkg-config, c-ares >= 1.18.1, OpenSSL >= 3.0, SQLite >= 3.31,
-         Boost >= 1.74 (headers), CLI11 >= 2.1, fmt >= 8, nlohmann/json >= 3.10
+  build  make, cmake >= 3.22, ninja, a C++20 compiler, pkg-config, c-ares >= 1.18.1, OpenSSL >= 3.0, nghttp2 >= 1.43,
+         SQLite >= 3.31, Boost >= 1.74 (headers), CLI11 >= 2.1, fmt >= 8, nlohmann/json >= 3.10
   test   doctest >= 2.4, Python 3 with pytest, unbound, gdnsd >= 3, PowerDNS (authoritative) >= 4.5 with its bind
          backend, nftables, iproute2, binutils, patch
-  Fedora  dnf install make cmake ninja-build gcc-c++ pkgconf c-ares-devel openssl-devel sqlite-devel boost-devel
-          cli11-devel fmt-devel json-devel doctest-devel python3-pytest unbound gdnsd pdns nftables iproute binutils
+  Fedora  dnf install make cmake ninja-build gcc-c++ pkgconf c-ares-devel openssl-devel libnghttp2-devel sqlite-devel
+          boost-devel cli11-devel fmt-devel json-devel doctest-devel python3-pytest unbound gdnsd pdns nftables iproute binutils
           patch
-  Arch    pacman -S make cmake ninja gcc pkgconf c-ares openssl sqlite boost cli11 fmt nlohmann-json doctest
+  Arch    pacman -S make cmake ninja gcc pkgconf c-ares openssl libnghttp2 sqlite boost cli11 fmt nlohmann-json doctest
           python-pytest unbound gdnsd powerdns nftables iproute2 binutils patch
-  Alpine  apk add make cmake samurai g++ pkgconf c-ares-dev openssl-dev sqlite-dev boost-dev cli11-dev fmt-dev
-          nlohmann-json doctest-dev py3-pytest unbound gdnsd pdns pdns-backend-bind nftables iproute2 binutils patch
+  Alpine  apk add make cmake samurai g++ pkgconf c-ares-dev openssl-dev nghttp2-dev sqlite-dev boost-dev cli11-dev
+          fmt-dev nlohmann-json doctest-dev py3-pytest unbound gdnsd pdns pdns-backend-bind nftables iproute2 binutils patch
   macOS and Windows are not supported yet.
 TEXT
   exit 1
