@@ -160,8 +160,7 @@ TEST_CASE("DNS-07: a header section without end is refused") {
 
 TEST_CASE("DNS-07: an interim response and trailers are passed over") {
   const auto told = outcome_of([](http2_peer& s, const request& r) {
-    const std::string early = "103";
-    const nghttp2_nv field = http2_peer::field(":status", early);
+    const nghttp2_nv field = http2_peer::field(":status", "103");
     nghttp2_submit_headers(s.session, NGHTTP2_FLAG_NONE, r.stream, nullptr, &field, 1, nullptr);
     s.respond(r.stream, good_head(), answer_to(r.content, doh_addresses));
   });

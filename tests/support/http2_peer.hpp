@@ -13,6 +13,7 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -71,8 +72,8 @@ class http2_peer {
     return nghttp2_session_get_remote_settings(session, which);
   }
 
-  static nghttp2_nv field(const std::string& name, const std::string& value) {
-    const auto octets = [](const std::string& text) {
+  static nghttp2_nv field(std::string_view name, std::string_view value) {
+    const auto octets = [](std::string_view text) {
       return const_cast<std::uint8_t*>(reinterpret_cast<const std::uint8_t*>(text.data()));
     };
     return {octets(name), octets(value), name.size(), value.size(), NGHTTP2_NV_FLAG_NONE};
