@@ -41,9 +41,9 @@ void dialed_stream::on_data(std::span<const std::uint8_t> bytes) {
 
 void dialed_stream::on_closed(const error& why) {
   const auto held = user_.hold();
-  const error kept = why;  // it may belong to the stream
+  const auto gone = std::move(stream_);  // `why` may belong to it
   close();
-  user_.on_lost(kept);
+  user_.on_lost(why);
 }
 
 void dialed_stream::on_timer() {
