@@ -73,8 +73,12 @@ void endpoint_health::sample(duration value, duration& smoothed, duration silenc
     smoothed = value;
     return;
   }
-  const double fresh = silence == duration::max() ? 0.5 : 0.5 * (1 - std::exp(-ratio(silence, rules.alpha_down_time)));
-  const double alpha = value > smoothed ? rules.alpha_up : std::max(rules.alpha_down, fresh);
+  double alpha = rules.alpha_up;
+  if (value <= smoothed) {
+    const double silent = silence == duration::max() ? 1e9 : ratio(silence, rules.alpha_down_time);
+    alpha = rules.alpha_down;
+    if (silent / 2 > alpha) alpha = std::max(alpha, 0.5 * (1 - std::exp(-silent)));  // 1 - exp(-x) is never over x
+  }
   smoothed = std::max(smoothed + scaled(value - smoothed, alpha), duration{1});
 }
 

@@ -86,6 +86,10 @@ class endpoint_health {
   health_view view(time_point now, const health_rules& rules) const noexcept;
 
   std::uint32_t in_flight() const noexcept { return attempts_ + requests_; }
+  /// Nothing has gone wrong since the last success.
+  bool is_well() const noexcept {
+    return consecutive_failures_ == 0 && waited_ == duration::zero() && ejected_until_ == time_point::min();
+  }
   std::uint32_t backoff() const noexcept { return backoff_; }
   time_point last_fact() const noexcept { return last_fact_; }
 

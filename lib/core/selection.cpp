@@ -251,12 +251,14 @@ void selection::report(const endpoint& at, outcome how, duration latency, time_p
   endpoint_record& r = table_.at(at, now);
   r.health.on_request_ended();
   latency = std::clamp(latency, duration::zero(), longest_latency);
+  const bool all_well = how == outcome::success && r.health.is_well() && r.probe_due != never;
   if (how == outcome::success) {
     r.health.on_reported_success(latency, now, rules_.health);
   } else {
     r.health.on_failed(latency, may_eject(r, all_of(r.set), now), now, rules_.health, random);
   }
   mark_changed(r);
+  if (all_well || !probes_.concerns(r)) return;  // nothing that would move its next probe
   probes_.plan(r, r.health.view(now, rules_.health), true, now, random);
 }
 
