@@ -45,7 +45,7 @@ class selection final : public selection_store {
  public:
   explicit selection(const selection_rules& rules = {}) : rules_(rules), probes_(rules.probes) {}
 
-  std::vector<member> take_answer(std::string_view text, const membership& newest, const roster_rules& rules,
+  std::vector<member> take_answer(std::string_view text, membership& newest, const roster_rules& rules,
                                   time_point now) override;
   bool look_up(std::string_view text, std::span<const endpoint> set, std::span<health_view> known, time_point now,
                random_source& random) override;
