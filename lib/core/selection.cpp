@@ -91,8 +91,24 @@ std::vector<member> selection::take_answer(std::string_view text, membership& ne
   const answer_news news = t.members.take(newest, now, rules);
   std::vector<member> kept = t.members.kept(newest.from, now, rules);
   if (rules.learn_weights && rules.mode == selection_mode::client) weigh(t.members, newest, kept);
+  if (news.is_news) notice_changes(newest.members, news, now);
   if (news.is_news && t.set != nullptr) release_withdrawn(t, newest.members, kept);
   return kept;
+}
+
+/// What DNS took back and gives out anew may be another host by now: where addresses are scarce, as those of pods are,
+/// they are used again within seconds. A name that has it all along says that it is the same one.
+void selection::notice_changes(std::span<const member> newest, const answer_news& news, time_point now) {
+  for (const endpoint& e : news.left)
+    if (endpoint_record* const r = table_.find(e)) r->withdrawn = true;
+  for (const member& m : newest) {
+    endpoint_record* const r = table_.find(m.at);
+    if (r == nullptr || !std::exchange(r->withdrawn, false)) continue;
+    if (!std::binary_search(news.joined.begin(), news.joined.end(), m.at)) continue;
+    r->health.on_named_anew(now);
+    r->probe_due = never;  // it is due as it stands now: look_up() plans it
+    mark_changed(*r);
+  }
 }
 
 /// What is no member any more is not looked at on behalf of this name. look_up() puts right what this takes too much.
