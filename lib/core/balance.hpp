@@ -30,7 +30,7 @@ struct balance_rules {
 /// One member of the set to choose from.
 struct contender {
   health_view known;
-  double weight = 1;  ///< from DNS; at least 0
+  double weight = 1;  ///< from DNS, or learned from its answers; at least 0
 };
 
 /// The median of what was measured in the set; zero where nothing was.

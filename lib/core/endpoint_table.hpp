@@ -31,6 +31,7 @@ struct endpoint_record {
   bool probing = false;                      ///< a probe is under way
   bool changed = false;                      ///< since it was last written down
   bool demoted = false;                      ///< when last seen, its family was
+  bool withdrawn = false;                    ///< a name that had it has it no longer, and no answer since then does
   bool visited = false;                      ///< since the hand of the eviction passed
 
   bool is_alone() const noexcept { return set == nullptr || set->size() < 2; }

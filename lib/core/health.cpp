@@ -14,6 +14,8 @@
 //                             ramping ◄──success──┼────────────────── half open ◄─────────────────────┘
 //                                └────10 s────► healthy                   └──failure──► ejected, twice as long
 //
+// The time is over at once, too, where DNS took the address back and names it anew.
+//
 // No state is stored. Ejections are stored as the time at which they end, and everything else follows from the times of
 // the last success and failure.
 #include "core/health.hpp"
@@ -203,7 +205,8 @@ health_view endpoint_health::view(time_point now, const health_rules& rules) con
     v.state = endpoint_state::healthy;
   }
   const bool in_doubt = v.state == endpoint_state::suspect || v.state == endpoint_state::half_open;
-  v.overdue = in_doubt && attempts_ == 0 && since(std::max(last_failure_, last_try_), now) >= rules.overdue;
+  const time_point last = std::max(last_failure_, last_try_);
+  v.overdue = in_doubt && attempts_ == 0 && (named_anew_ > last || since(last, now) >= rules.overdue);
   return v;
 }
 
