@@ -76,6 +76,15 @@ result<settings> check(options chosen) {
   return s;
 }
 
+result<void> check_transports(const settings& s) {
+  for (const upstream& u : s.servers) {
+    if (!is_encrypted(u)) continue;
+    return error(make_error_code(errc::unsupported),
+                 "server " + quoted(u.text) + ": encrypted upstreams are not part of this build");
+  }
+  return BOOST_OUTCOME_V2_NAMESPACE::success();
+}
+
 result<void> check(const resolve_options& o) {
   if (o.timeout <= 0ms) return bad("timeout is not positive: give 1 ms or more");
   return BOOST_OUTCOME_V2_NAMESPACE::success();

@@ -26,7 +26,9 @@ struct settings {
 
 /// Reads servers and subnet, and checks ranges. The sentence of an error names the option.
 result<settings> check(options chosen);
-/// The same for the settings of one call.
+/// Whether every server can be asked by this build: errc::unsupported for those with tls:// and https://.
+result<void> check_transports(const settings& s);
+/// The same as check() for the settings of one call.
 result<void> check(const resolve_options& o);
 result<void> check(const connect_options& o);
 
