@@ -27,7 +27,7 @@ namespace lbresolve::core {
 class dns_client {
  public:
   /// New queries go to these; those under way end with the ones they began with.
-  /// @param groups one of them has the root
+  /// @param groups the first one has the root
   void use(std::vector<upstream_group> groups) { groups_ = std::move(groups); }
 
   /// Joins the query for `q`, or begins one.

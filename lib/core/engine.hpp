@@ -35,7 +35,7 @@ class engine {
   engine(answer_store& answers, duration late_answers, selection_store* memory = nullptr)
       : answers_(&answers), late_answers_(late_answers), memory_(memory) {}
 
-  /// New queries go to these upstreams, by their names. @param groups one of them has the root
+  /// New queries go to these upstreams, by their names. @param groups the first one has the root
   void use(std::vector<upstream_group> groups) { client_.use(std::move(groups)); }
 
   /// Takes `work` as it is: questions it has already asked are asked of the upstreams.

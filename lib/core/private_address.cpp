@@ -57,19 +57,19 @@ const char* kind_in(octets a, const network (&networks)[N]) noexcept {
 /// Where an IPv4 address lies behind a prefix of IPv6.
 struct embedding {
   std::array<std::uint8_t, 16> prefix;
-  unsigned bits;
   std::size_t at;
+  unsigned bits;
   bool inverted;
 };
 
 constexpr embedding embeddings[] = {
-    {{}, 96, 12, false},                                          // ::a.b.c.d
-    {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 96, 12, false},  // ::ffff:a.b.c.d
-    {{0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 96, 12, false},        // ::ffff:0:a.b.c.d
-    {{0, 0x64, 0xff, 0x9b}, 96, 12, false},                       // 64:ff9b::a.b.c.d
-    {{0x20, 0x02}, 16, 2, false},                                 // 6to4: the router
-    {{0x20, 0x01, 0, 0}, 32, 4, false},                           // Teredo: the server
-    {{0x20, 0x01, 0, 0}, 32, 12, true},                           // Teredo: the client
+    {{}, 12, 96, false},                                          // ::a.b.c.d
+    {{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 12, 96, false},  // ::ffff:a.b.c.d
+    {{0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff}, 12, 96, false},        // ::ffff:0:a.b.c.d
+    {{0, 0x64, 0xff, 0x9b}, 12, 96, false},                       // 64:ff9b::a.b.c.d
+    {{0x20, 0x02}, 2, 16, false},                                 // 6to4: the router
+    {{0x20, 0x01, 0, 0}, 4, 32, false},                           // Teredo: the server
+    {{0x20, 0x01, 0, 0}, 12, 32, true},                           // Teredo: the client
 };
 
 const char* kind_of_v4(octets a) noexcept { return kind_in(a, v4_networks); }

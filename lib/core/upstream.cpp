@@ -195,7 +195,7 @@ result<void> read_parameter(upstream& into, std::string_view text, std::string_v
     return BOOST_OUTCOME_V2_NAMESPACE::success();
   }
   return invalid(server(text) + quoted(parameter) + " is not understood; after \"?\" may stand \"pin=\" and \"ip=\"" +
-                 (into.only == transport::https ? ", or \"get\"" : ""));
+                 (into.only == transport::https ? R"(, or "get")" : ""));
 }
 
 result<void> read_parameters(upstream& into, std::string_view text, std::optional<std::string_view> all) {
@@ -212,7 +212,7 @@ result<void> read_verified_name(upstream& into, std::string_view text, std::opti
   if (!written) return BOOST_OUTCOME_V2_NAMESPACE::success();
   if (into.only == transport::https) {
     return invalid(server(text) +
-                   "with https:// the name stands in the URL; write \"https://NAME/dns-query?ip=ADDRESS\"");
+                   R"(with https:// the name stands in the URL; write "https://NAME/dns-query?ip=ADDRESS")");
   }
   if (!into.identity.verify) {
     return invalid(server(text) + R"(the name after "#" is there to verify, and this scheme verifies nobody)");

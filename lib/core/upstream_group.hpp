@@ -19,13 +19,11 @@ struct upstream_group {
 
 /// The group of the longest domain that `n` is in. A name inside a domain never goes to another group's upstreams: they
 /// must not learn of it, and know a different one.
-/// @param groups one of them has the root
+/// @param groups the first one has the root
 inline const upstream_group& group_for(const std::vector<upstream_group>& groups, const name& n) {
-  const upstream_group* best = nullptr;
-  for (const upstream_group& g : groups) {
-    if (!n.is_within(g.domain)) continue;
-    if (best == nullptr || g.domain.label_count() > best->domain.label_count()) best = &g;
-  }
+  const upstream_group* best = &groups.front();
+  for (const upstream_group& g : groups)
+    if (n.is_within(g.domain) && g.domain.label_count() > best->domain.label_count()) best = &g;
   return *best;
 }
 

@@ -61,7 +61,9 @@ TEST_CASE("DNS-16: queries over TLS and HTTPS are padded to a multiple of 128 oc
 TEST_CASE("an encrypted upstream is asked over its own transport alone, without 0x20, and the trace says so") {
   const std::pair<const char*, transport> cases[] = {{"tls://198.51.100.1#dns.example", transport::tls},
                                                      {"https://198.51.100.1/q", transport::https}};
-  for (const auto& [server, over] : cases) {
+  for (const auto& c : cases) {
+    const std::string server = c.first;
+    const transport over = c.second;
     CAPTURE(server);
     simulated_world w;
     w.chosen.servers = {server};
@@ -98,13 +100,14 @@ TEST_CASE("SEC-08: whatever an encrypted upstream does wrong, nothing goes out i
                                                            {"unreachable", unreachable},
                                                            {"no EDNS", no_edns},
                                                            {"mute", nullptr}};
-  for (const auto& [what, script] : scripts) {
+  for (const auto& one : scripts) {
+    const std::string what = one.first;
     CAPTURE(what);
     simulated_world w;
     w.chosen.servers = {"tls://198.51.100.1"};
-    w.server(0, script);
+    w.server(0, one.second);
     const auto o = w.resolved("example.test", v4_only);
-    CHECK(o.failed.has_value() == (std::string(what) != "no EDNS"));
+    CHECK(o.failed.has_value() == (what != "no EDNS"));
     REQUIRE_FALSE(w.queries.empty());
     for (const sent_query& q : w.queries) CHECK(q.over == transport::tls);
     if (o.failed) CHECK(o.failed->message().find("tls://198.51.100.1:853: ") != std::string::npos);

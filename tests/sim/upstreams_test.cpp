@@ -214,7 +214,6 @@ TEST_CASE("a domain with servers of its own is asked of them and of nobody else;
   const std::pair<const char*, std::size_t> cases[] = {
       {"example.test", 0}, {"corp.test", 1}, {"a.corp.test", 1}, {"b.lab.corp.test", 2}, {"notcorp.test", 0}};
   for (const auto& [name, server] : cases) {
-    CAPTURE(name);
     CHECK(w.resolved(name, v4_only).endpoints.size() == 1);
     CHECK(w.queries.back().server == server);
   }
