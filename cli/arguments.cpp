@@ -21,7 +21,8 @@ namespace {
 /// CLI11, and @server may stand anywhere.
 struct raw_arguments {
   bool help = false, version = false, v4 = false, v6 = false;
-  bool no_cache = false, no_search = false, no_probes = false, stale = false, https = false, no_https = false;
+  bool no_cache = false, no_search = false, no_probes = false, learn_weights = false, stale = false, https = false,
+       no_https = false;
   bool trace = false, watch = false, clear = false, no_state = false, trust_ad = false, no_private = false;
   std::string timeout, attempt_delay, policy, mode, interval, count, parallel, source, interface, subnet, nat64,
       resolv_conf, hosts, format, color, state, key, choice;
@@ -41,6 +42,7 @@ void declare(CLI::App& app, raw_arguments& raw) {
   app.add_flag("--no-search", raw.no_search);
   app.add_flag("--stale", raw.stale);
   app.add_flag("--no-probes", raw.no_probes);
+  app.add_flag("--learn-weights", raw.learn_weights);
   app.add_flag("--https", raw.https);
   app.add_flag("--no-https", raw.no_https);
   app.add_flag("--trace", raw.trace);
@@ -220,6 +222,8 @@ void read_values(reader& in, const raw_arguments& raw, arguments& out) {
   out.no_search = raw.no_search;
   out.stale = raw.stale;
   out.no_probes = raw.no_probes;
+  out.learn_weights = raw.learn_weights;
+  if (raw.learn_weights && out.mode != selection_mode::client) in.complain("--learn-weights needs --mode client");
   if (raw.https && raw.no_https) in.complain("--https and --no-https exclude each other");
   if (raw.https || raw.no_https) out.https = raw.https;
   out.trace = raw.trace;
@@ -276,7 +280,9 @@ constexpr narrow_option narrow_options[] = {
     {"--interface", "connect, explain and probe", connects},
     {"--watch", "probe", [](arguments::command c) { return c == arguments::command::probe; }},
     {"--clear", "health", [](arguments::command c) { return c == arguments::command::health; }},
-    {"--count", "resolve, connect and probe",
+    {"--count", "resolve, connect, explain and probe",
+     [](arguments::command c) { return c != arguments::command::health; }},
+    {"--parallel", "resolve, connect and probe",
      [](arguments::command c) { return c != arguments::command::explain && c != arguments::command::health; }},
 };
 

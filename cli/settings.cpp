@@ -15,6 +15,7 @@ options arguments::resolver_options() const {
   if (mode) o.selection.mode = *mode;
   // One operation is over before any probe: what is overdue is tried beside it instead.
   o.selection.probing = !no_probes && (many() || watch);
+  o.selection.learn_weights = learn_weights;
   o.selection.state_file = state;
   if (families) o.families = *families;
   if (attempt_delay) o.racing.attempt_delay = *attempt_delay;
