@@ -23,11 +23,12 @@ struct raw_arguments {
   bool help = false, version = false, v4 = false, v6 = false;
   bool no_cache = false, no_search = false, no_probes = false, learn_weights = false, stale = false, https = false,
        no_https = false;
-  bool trace = false, watch = false, clear = false, no_state = false;
+  bool trace = false, watch = false, clear = false, no_state = false, trust_ad = false, no_private = false;
   std::string timeout, attempt_delay, policy, mode, interval, count, parallel, source, interface, subnet, nat64,
-      resolv_conf, hosts, format, color, state, key;
+      resolv_conf, hosts, format, color, state, key, choice;
   /// With the number of words before it, for its place among the @servers.
   std::vector<std::pair<std::size_t, std::string>> servers;
+  std::vector<std::string> domain_servers, bootstrap, private_ok;
 };
 
 void declare(CLI::App& app, raw_arguments& raw) {
@@ -48,7 +49,9 @@ void declare(CLI::App& app, raw_arguments& raw) {
   app.add_flag("--watch", raw.watch);
   app.add_flag("--clear", raw.clear);
   app.add_flag("--no-state", raw.no_state);
-  const std::array<std::pair<const char*, std::string*>, 17> values{{{"--timeout", &raw.timeout},
+  app.add_flag("--trust-ad", raw.trust_ad);
+  app.add_flag("--no-private", raw.no_private);
+  const std::array<std::pair<const char*, std::string*>, 18> values{{{"--timeout", &raw.timeout},
                                                                      {"--attempt-delay", &raw.attempt_delay},
                                                                      {"--policy", &raw.policy},
                                                                      {"--mode", &raw.mode},
@@ -63,14 +66,20 @@ void declare(CLI::App& app, raw_arguments& raw) {
                                                                      {"--hosts", &raw.hosts},
                                                                      {"--state", &raw.state},
                                                                      {"--key", &raw.key},
+                                                                     {"--choice", &raw.choice},
                                                                      {"--format", &raw.format},
                                                                      {"--color", &raw.color}}};
   for (const auto& [name, into] : values) app.add_option(name, *into)->take_last();
   // Each value through a callback: CLI11 would split "[::1]" as a list.
-  app.add_option_function<std::string>(
-         "--server", [&](const std::string& s) { raw.servers.emplace_back(app.remaining().size(), s); })
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
-      ->trigger_on_parse();
+  const auto add_repeated = [&](const char* name, std::function<void(const std::string&)> take) {
+    app.add_option_function<std::string>(name, std::move(take))
+        ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
+        ->trigger_on_parse();
+  };
+  add_repeated("--server", [&](const std::string& s) { raw.servers.emplace_back(app.remaining().size(), s); });
+  add_repeated("--domain-server", [&](const std::string& s) { raw.domain_servers.push_back(s); });
+  add_repeated("--bootstrap", [&](const std::string& s) { raw.bootstrap.push_back(s); });
+  add_repeated("--private-ok", [&](const std::string& s) { raw.private_ok.push_back(s); });
 }
 
 using arguments_or_error = std::variant<arguments, usage_error>;
@@ -128,6 +137,34 @@ class reader {
   const CLI::App& app_;
   std::optional<usage_error> complaint_;
 };
+
+/// "corp.example=10.0.0.53": a domain may stand there more than once.
+void read_domain_servers(reader& in, const std::vector<std::string>& given, arguments& out) {
+  for (const std::string& text : given) {
+    const std::size_t equals = text.find('=');
+    if (equals == 0 || equals == std::string::npos || equals + 1 == text.size())
+      return in.complain(
+          fmt::format("--domain-server \"{}\" is not DOMAIN=SERVER, as in corp.example=10.0.0.53", text));
+    const std::string domain = text.substr(0, equals);
+    auto known = std::find_if(out.domain_servers.begin(), out.domain_servers.end(),
+                              [&](const lbresolve::domain_servers& d) { return d.domain == domain; });
+    if (known == out.domain_servers.end()) known = out.domain_servers.insert(known, {domain, {}});
+    known->servers.push_back(text.substr(equals + 1));
+  }
+}
+
+void read_servers(reader& in, const raw_arguments& raw, arguments& out) {
+  in.word<upstream_choice, 3>(
+      "--choice", raw.choice,
+      {{{"ordered", upstream_choice::ordered}, {"fastest", upstream_choice::fastest}, {"race", upstream_choice::race}}},
+      [&](upstream_choice c) { out.choice = c; });
+  read_domain_servers(in, raw.domain_servers, out);
+  out.bootstrap = raw.bootstrap;
+  out.trust_ad = raw.trust_ad;
+  out.no_private = raw.no_private;
+  out.private_ok = raw.private_ok;
+  if (!raw.private_ok.empty() && !raw.no_private) in.complain("--private-ok needs --no-private");
+}
 
 void read_values(reader& in, const raw_arguments& raw, arguments& out) {
   in.duration("--timeout", raw.timeout, std::chrono::seconds(1), out.timeout);
@@ -337,33 +374,11 @@ std::variant<arguments, usage_error> parse_arguments(std::span<const char* const
   reader in(app);
   read_words(in, app.remaining(), raw, out);
   out.targets.insert(out.targets.end(), after.begin(), after.end());
+  read_servers(in, raw, out);
   read_values(in, raw, out);
   check_together(in, out);
   if (in.complaint()) return *in.complaint();
   return out;
-}
-
-options arguments::resolver_options() const {
-  options o;
-  o.servers = servers;
-  if (policy) o.selection.policy = *policy;
-  if (mode) o.selection.mode = *mode;
-  // One operation is over before any probe: what is overdue is tried beside it instead.
-  o.selection.probing = !no_probes && (many() || watch);
-  o.selection.learn_weights = learn_weights;
-  o.selection.state_file = state;
-  if (families) o.families = *families;
-  if (attempt_delay) o.racing.attempt_delay = *attempt_delay;
-  // The lookup's own deadline comes first, so that running out of time is that, and not a failure of the servers.
-  if (what == command::resolve) {
-    o.query.timeout = timeout.value_or(resolve_options{}.timeout) + std::chrono::seconds(1);
-  }
-  o.query.client_subnet = subnet;
-  if (stale) o.cache.stale_window = std::chrono::hours(1);
-  o.nat64_prefix = nat64;
-  if (resolv_conf) o.resolv_conf = *resolv_conf;
-  if (hosts) o.hosts = *hosts;
-  return o;
 }
 
 }  // namespace lbresolve::cli

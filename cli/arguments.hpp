@@ -24,6 +24,12 @@ struct arguments {
   command what = command::resolve;
   std::vector<std::string> targets;
   std::vector<std::string> servers;  ///< from @server and --server, in their order
+  std::optional<upstream_choice> choice;
+  std::vector<lbresolve::domain_servers> domain_servers;
+  std::vector<std::string> bootstrap;
+  bool trust_ad = false;
+  bool no_private = false;
+  std::vector<std::string> private_ok;  ///< domains that --no-private does not hold for
   std::optional<lbresolve::families> families;
   std::optional<lbresolve::policy> policy;
   std::optional<selection_mode> mode;

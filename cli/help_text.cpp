@@ -15,8 +15,13 @@ Usage:
   lbresolve health                  what is remembered of addresses, from earlier runs too
 
 Which servers and files:
-  @SERVER, --server SERVER   ask this DNS server; may repeat: asked in this order
+  @SERVER, --server SERVER   ask this DNS server; may repeat
                              192.0.2.53, [::1]:5353, udp://192.0.2.53, tcp://192.0.2.53:53
+  --choice CHOICE            which server first: fastest (the default for those given here),
+                             ordered (for those of resolv.conf), race: two at once
+  --domain-server DOMAIN=SERVER
+                             names in this domain are asked of this server only; may repeat
+  --bootstrap SERVER         ask this one for the addresses of servers that are given by name
   --resolv-conf FILE         instead of /etc/resolv.conf
   --hosts FILE               instead of /etc/hosts; an empty FILE reads none
 
@@ -28,6 +33,9 @@ How to look up:
                              no server answers (RFC 8767)
   --no-search                do not apply the search list of resolv.conf
   --subnet PREFIX            send EDNS Client Subnet, as 198.51.100.0/24; 0.0.0.0/0: no subnet
+  --trust-ad                 believe servers without TLS that DNSSEC validated an answer
+  --no-private               leave private, loopback and link-local addresses out of what DNS says
+  --private-ok DOMAIN        with --no-private: but not for names in this domain; may repeat
   --nat64 PREFIX             this network's NAT64, as 64:ff9b::/96: without IPv4, use it
 
 How to choose among addresses:

@@ -109,6 +109,7 @@ json json_value(const resolution& r) {
   return {{"name", r.name},
           {"canonical_name", r.canonical_name},
           {"ttl_s", r.ttl.count()},
+          {"authenticated", r.authenticated},
           {"endpoints", std::move(endpoints)}};
 }
 

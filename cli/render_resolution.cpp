@@ -36,6 +36,7 @@ void append_resolution(std::string& out, const terminal& to, const resolution& w
   }
   const bool timed = !what.story || std::any_of(what.story->queries.begin(), what.story->queries.end(), has_ttl);
   if (timed) facts.push_back({{"ttl"}, {fmt::format("{} s", what.ttl.count())}});
+  if (what.authenticated) facts.push_back({{"authenticated"}, {"by DNSSEC"}});
   append_rows(out, to, facts, fit_columns(facts, to.width));
   out += '\n';
 

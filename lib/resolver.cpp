@@ -9,6 +9,7 @@ namespace lbresolve {
 
 result<resolver> resolver::create(options settings) {
   LBRESOLVE_TRY(checked, core::check(std::move(settings)));
+  BOOST_OUTCOME_TRYV(core::check_transports(checked));
   LBRESOLVE_TRY(loop, io::event_loop::create());
   std::unique_ptr<io::state_store> store;
   if (const std::string& path = checked.chosen.selection.state_file; !path.empty()) {

@@ -332,7 +332,7 @@ void resolver::impl::use_upstreams(const std::shared_ptr<const core::system_sett
   const bool changed = !applied_ || (settings_.servers.empty() && applied_->dns != system->dns);
   applied_ = system;
   if (!changed) return;
-  driver_->use(core::upstreams_for(settings_, system->dns), core::query_rules_for(settings_, system->dns));
+  driver_->use(core::upstream_groups_for(settings_, system->dns));
   cache_.forget_failures();
 }
 

@@ -45,7 +45,8 @@ struct answer {
   /// The same for the end of the chain alone: the least of the records' TTLs, or the negative TTL (RFC 2308 section 5),
   /// which is the least of the SOA's TTL and its MINIMUM. Equal to or above `ttl`; for what is kept under `canonical`.
   std::uint32_t end_ttl = 0;
-  bool cacheable = false;                 ///< neither a failure nor a negative answer without SOA is
+  bool authenticated = false;  ///< validated by DNSSEC, as told by an upstream whose word counts (RFC 6840 section 5.8)
+  bool cacheable = false;      ///< neither a failure nor a negative answer without SOA is
   std::vector<address> addresses;         ///< A or AAAA, in the order sent, duplicates removed
   std::vector<srv_record> services;       ///< SRV, in the order sent
   std::vector<service_binding> bindings;  ///< SVCB or HTTPS, in the order sent

@@ -5,10 +5,15 @@
 
 namespace lbresolve::core {
 
-void dns_client::use(std::shared_ptr<upstreams> servers, query_rules rules) {
-  servers_ = std::move(servers);
-  rules_ = rules;
-}
+namespace {
+
+/// Who has not asked anything for so long may be done: the next question starts the probes again.
+constexpr duration in_use_for = std::chrono::seconds{60};
+
+/// Any answer will do. Every recursive server has this one in its cache, and it tells nobody anything.
+question probe_question() { return {name(), rr_type::soa}; }
+
+}  // namespace
 
 void dns_client::ask(const question& q, std::uint64_t operation, time_point now, bool elsewhere) {
   begin(q, now, elsewhere).waiters.push_back(operation);
@@ -17,8 +22,10 @@ void dns_client::ask(const question& q, std::uint64_t operation, time_point now,
 dns_client::entry& dns_client::begin(const question& q, time_point now, bool elsewhere) {
   const auto [at, fresh] = by_question_.try_emplace(q, next_id_);
   if (fresh) {
-    queries_[next_id_++].work = std::make_unique<query>(q, servers_, rules_, now, elsewhere);
+    const upstream_group& group = group_for(groups_, q.name);
+    queries_[next_id_++].work = std::make_unique<query>(q, group.servers, group.rules, now, elsewhere);
   }
+  last_use_ = now;
   entry& e = queries_.at(at->second);
   e.work->take_time();
   wake(at->second, e);
@@ -71,16 +78,50 @@ dns_client::action dns_client::next(time_point now, random_source& random) {
     wakes_.clear(e.wake);
     wake(*due, e);
   }
+  begin_probes(now);
   while (!ready_.empty()) {
     const id which = ready_.front();
     entry& e = queries_.at(which);
     const query::action a = e.work->next(now, random);
+    if (a.is == query::action::kind::done && e.probed) {
+      const std::size_t probed = *e.probed;
+      take_off(which, e)->servers().on_probe_ended(probed, now, random);
+      continue;
+    }
     if (a.is != query::action::kind::wait) return perform(which, e, a, random);
     wakes_.set(e.wake, a.until, which);
     e.queued = false;
     ready_.pop_front();
   }
-  return {.is = action::kind::wait, .until = wakes_.earliest()};
+  return {.is = action::kind::wait, .until = std::min(wakes_.earliest(), next_probe_at())};
+}
+
+void dns_client::begin_probes(time_point now) {
+  if (!last_use_ || now > *last_use_ + in_use_for) return;
+  for (const upstream_group& group : groups_) {
+    while (const auto probed = group.servers->take_probe(now)) {
+      entry& e = queries_[next_id_];
+      e.work = std::make_unique<query>(probe_question(), group.servers, *probed, group.rules, now);
+      e.probed = probed;
+      wake(next_id_++, e);
+    }
+  }
+}
+
+time_point dns_client::next_probe_at() const {
+  time_point at = never;
+  for (const upstream_group& group : groups_) at = std::min(at, group.servers->next_probe_at());
+  return last_use_ && at <= *last_use_ + in_use_for ? at : never;
+}
+
+std::unique_ptr<query> dns_client::take_off(id which, entry& e) {
+  std::unique_ptr<query> work = std::move(e.work);
+  for (const std::uint64_t exchange : e.exchanges) exchanges_.erase(exchange);
+  wakes_.clear(e.wake);
+  if (!e.probed) by_question_.erase(work->asked());
+  queries_.erase(which);
+  ready_.pop_front();
+  return work;
 }
 
 dns_client::action dns_client::perform(id which, entry& e, const query::action& a, random_source& random) {
@@ -88,12 +129,7 @@ dns_client::action dns_client::perform(id which, entry& e, const query::action& 
   if (a.is == query::action::kind::done) {
     out.is = action::kind::deliver;
     out.waiters = std::move(e.waiters);
-    out.done = std::move(e.work);
-    for (const std::uint64_t exchange : e.exchanges) exchanges_.erase(exchange);
-    wakes_.clear(e.wake);
-    by_question_.erase(out.done->asked());
-    queries_.erase(which);
-    ready_.pop_front();
+    out.done = take_off(which, e);
     return out;
   }
   const query_try& t = e.work->tries()[a.index];

@@ -4,23 +4,30 @@
 #include "core/cache.hpp"
 #include "core/deadlines.hpp"
 #include "core/query.hpp"
+#include "core/upstream_group.hpp"
 
 #include <cstdint>
 #include <deque>
 #include <memory>
+#include <optional>
 #include <span>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 namespace lbresolve::core {
 
 /// The queries under way (TTL-08: a thousand callers for one cold name make one query). The cache is the caller's, as
 /// it is shared with paths that need no query.
+///
+/// Upstreams that have failed are probed with a small query of its own, when their backoff is over and somebody has
+/// asked something lately: nobody's lookup has to be the one that finds out.
 /// Thread-safety: one thread at a time.
 class dns_client {
  public:
   /// New queries go to these; those under way end with the ones they began with.
-  void use(std::shared_ptr<upstreams> servers, query_rules rules);
+  /// @param groups the first one has the root
+  void use(std::vector<upstream_group> groups) { groups_ = std::move(groups); }
 
   /// Joins the query for `q`, or begins one.
   /// @param elsewhere a new query asks the usual upstream last: it may repeat what it has in its cache
@@ -65,6 +72,7 @@ class dns_client {
     std::vector<std::uint64_t> exchanges;  // by try
     deadlines<id>::handle wake;
     bool queued = false;
+    std::optional<std::size_t> probed;  // the upstream; nobody waits, and nothing is delivered
   };
   struct exchange_of {
     id query = 0;
@@ -75,9 +83,12 @@ class dns_client {
   void wake(id which, entry& e);
   entry* find(std::uint64_t exchange, std::size_t& index);
   action perform(id which, entry& e, const query::action& a, random_source& random);
+  std::unique_ptr<query> take_off(id which, entry& e);
+  void begin_probes(time_point now);
+  time_point next_probe_at() const;
 
-  query_rules rules_;
-  std::shared_ptr<upstreams> servers_;
+  std::vector<upstream_group> groups_;
+  std::optional<time_point> last_use_;
   std::unordered_map<question, id> by_question_;
   std::unordered_map<id, entry> queries_;
   std::unordered_map<std::uint64_t, exchange_of> exchanges_;

@@ -35,8 +35,8 @@ class engine {
   engine(answer_store& answers, duration late_answers, selection_store* memory = nullptr)
       : answers_(&answers), late_answers_(late_answers), memory_(memory) {}
 
-  /// New queries go to these upstreams.
-  void use(std::shared_ptr<upstreams> servers, const query_rules& rules) { client_.use(std::move(servers), rules); }
+  /// New queries go to these upstreams, by their names. @param groups the first one has the root
+  void use(std::vector<upstream_group> groups) { client_.use(std::move(groups)); }
 
   /// Takes `work` as it is: questions it has already asked are asked of the upstreams.
   /// @param id not in use, and without `own_id`

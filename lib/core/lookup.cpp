@@ -110,10 +110,21 @@ lookup::action lookup::next() {
 void lookup::on_answer(const question& q, std::shared_ptr<const answer> what, time_point expires) {
   for (slot& s : slots_) {
     if (s.got || s.asked != q) continue;
-    s.got = std::move(what);
+    s.got = without_private(std::move(what));
     s.expires = expires;
     return;
   }
+}
+
+std::shared_ptr<const answer> lookup::without_private(std::shared_ptr<const answer> what) {
+  if (!request_.rebinding || request_.rebinding->allows(current_name())) return what;
+  std::vector<std::string> dropped;
+  auto rest = request_.rebinding->filtered(std::move(what), dropped);
+  for (const std::string& one : dropped) {
+    notes_.push_back("rebinding filter: " + one + " of " + current_text() + " is left out");
+    left_out_ += (left_out_.empty() ? "" : ", ") + one;
+  }
+  return rest;
 }
 
 bool lookup::found_any() const {
@@ -131,9 +142,10 @@ bool lookup::is_settled() const {
                      [&](const slot& s) { return s.got != nullptr || (s.type == rr_type::https && !exists); });
 }
 
-// A failure ends the search: the next name could be somebody else's host.
+// A failure ends the search: the next name could be somebody else's host. So do addresses that were left out: the name
+// is there.
 bool lookup::should_try_next_name() const {
-  if (!may_be_followed() || !is_settled() || found_any()) return false;
+  if (!may_be_followed() || !left_out_.empty() || !is_settled() || found_any()) return false;
   return std::all_of(slots_.begin(), slots_.end(), [](const slot& s) {
     return s.type == rr_type::https || s.got->is == answer::kind::nxdomain || s.got->is == answer::kind::nodata;
   });
@@ -183,8 +195,16 @@ time_point lookup::expires(rr_type type) const noexcept {
   return never;
 }
 
+bool lookup::is_authenticated() const noexcept {
+  return found_any() && std::all_of(slots_.begin(), slots_.end(), [](const slot& s) {
+           return !s.got || s.got->is != answer::kind::positive || s.got->authenticated;
+         });
+}
+
 error lookup::failure() const {
   const std::string name = current_text();
+  if (!left_out_.empty())
+    return error(errc::no_addresses, name + " has only addresses that the rebinding filter leaves out: " + left_out_);
   bool exists = false;
   for (const slot& s : slots_) {
     if (s.got == nullptr || s.type == rr_type::https) continue;

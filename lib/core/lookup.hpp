@@ -14,6 +14,7 @@
 #include "core/answer.hpp"
 #include "core/nat64.hpp"
 #include "core/question.hpp"
+#include "core/rebinding_filter.hpp"
 #include "core/system_settings.hpp"
 #include "core/target.hpp"
 #include "core/time.hpp"
@@ -25,6 +26,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace lbresolve::core {
@@ -35,7 +37,8 @@ struct lookup_request {
   std::vector<rr_type> types;  ///< in the order to ask them: https, aaaa, a; or srv
   bool search = true;
   std::optional<nat64_prefix> nat64;  ///< for what IPv4 addresses become; the lookup itself leaves them as they are
-  bool ask_aaaa = true;          ///< false: AAAA only from what is at hand, as this host could not use one from afar
+  bool ask_aaaa = true;  ///< false: AAAA only from what is at hand, as this host could not use one from afar
+  std::shared_ptr<const rebinding_filter> rebinding;  ///< null: every address will do
   bool is_alias_target = false;  ///< HTTPS is asked at the name itself, whatever the port (RFC 9460 section 3)
 };
 
@@ -88,6 +91,10 @@ class lookup {
   time_point expires() const noexcept;
   /// When the answer about `type` stops being true; never: it was at hand, or is not there.
   time_point expires(rr_type type) const noexcept;
+  /// Whether everything found was validated by DNSSEC.
+  bool is_authenticated() const noexcept;
+  /// One sentence for each address that was left out, since the last call.
+  std::vector<std::string> take_notes() { return std::exchange(notes_, {}); }
   /// Why nothing was found, once done.
   error failure() const;
 
@@ -101,6 +108,7 @@ class lookup {
     time_point expires = never;
   };
 
+  std::shared_ptr<const answer> without_private(std::shared_ptr<const answer> what);
   bool answer_at_hand();
   void answer_from(const std::vector<address>& addresses, const name& canonical, query_record::source from,
                    const char* detail);
@@ -119,6 +127,8 @@ class lookup {
   std::vector<slot> slots_;
   std::vector<query_record> at_hand_;
   std::string at_hand_why_;
+  std::string left_out_;  // of the current name
+  std::vector<std::string> notes_;
 };
 
 }  // namespace lbresolve::core

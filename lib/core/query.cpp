@@ -11,6 +11,10 @@ namespace {
 
 constexpr const char* cut_short = "nobody waited for it any longer";
 
+/// RFC 8467 section 4.1: queries "SHOULD" be padded to "the closest multiple of 128 octets", and only where it hides
+/// anything.
+constexpr std::size_t padding_block = 128;
+
 }  // namespace
 
 query::query(question asked, std::shared_ptr<upstreams> from, const query_rules& rules, time_point now, bool elsewhere)
@@ -18,22 +22,31 @@ query::query(question asked, std::shared_ptr<upstreams> from, const query_rules&
       servers_(std::move(from)),
       rules_(rules),
       deadline_(now + rules.timeout),
-      order_(servers_->order(now)) {
+      elsewhere_(elsewhere) {
   tries_.reserve(2);
-  if (elsewhere && !order_.empty()) std::rotate(order_.begin(), order_.begin() + 1, order_.end());
+}
+
+query::query(question asked, std::shared_ptr<upstreams> from, std::size_t only, const query_rules& rules,
+             time_point now)
+    : asked_(std::move(asked)), servers_(std::move(from)), rules_(rules), deadline_(now + rules.timeout), order_{only} {
+  rules_.passes = 1;
+}
+
+void query::begin(time_point now, random_source& random) {
+  upstream_turn t = servers_->turn(now, random);
+  order_ = std::move(t.order);
+  explores_ = t.explores && !elsewhere_;
+  if (elsewhere_ && !order_.empty()) std::rotate(order_.begin(), order_.begin() + 1, order_.end());
 }
 
 // The order of these lines is the algorithm.
 query::action query::next(time_point now, random_source& random) {
+  if (tries_.empty() && !result_ && order_.empty()) begin(now, random);
   if (!result_ && now >= std::min(deadline_, hurried_until_)) fail(now);
-  if (!result_) give_up_on_late(now, random);
+  take_facts(now, random);
   for (std::size_t i = 0; i < tries_.size(); ++i) {
     query_try& t = tries_[i];
-    if (result_ && !t.ended) {
-      // It let another upstream overtake it: the next query should not wait for it as long.
-      if (now - t.started >= servers_->hedge_delay(t.upstream)) servers_->on_failure(t.upstream, now, random);
-      end(t, outcome::abandoned, now, "another upstream was faster");
-    }
+    if (result_ && !t.ended) on_overtaken(t, now, random);
     if (t.ended && !t.told) {
       t.told = true;
       return {action::kind::abandon, i, never};
@@ -53,9 +66,20 @@ query::action query::next(time_point now, random_source& random) {
   return {action::kind::wait, 0, next_event()};
 }
 
-void query::give_up_on_late(time_point now, random_source& random) {
+void query::on_overtaken(query_try& t, time_point now, random_source& random) {
+  const duration waited = now - t.started;
+  // It let another upstream overtake it: the next query should not wait for it as long.
+  if (waited >= servers_->hedge_delay(t.upstream))
+    servers_->on_failure(t.upstream, now, random);
+  else
+    servers_->on_outrun(t.upstream, waited, now);
+  end(t, outcome::abandoned, now, "another upstream was faster");
+}
+
+void query::take_facts(time_point now, random_source& random) {
   for (query_try& t : tries_) {
-    if (t.ended || now < t.started + rules_.try_timeout) continue;
+    if (std::exchange(t.at_fault, false)) servers_->on_failure(t.upstream, now, random);
+    if (result_ || t.ended || now < t.started + rules_.try_timeout) continue;
     end(t, outcome::timed_out, now);
     servers_->on_failure(t.upstream, now, random);
   }
@@ -80,15 +104,20 @@ std::optional<query::plan> query::next_plan(time_point now) {
 std::optional<query::plan> query::next_upstream(time_point now) {
   if (asked_in_pass_ == order_.size()) return std::nullopt;
   const std::size_t i = order_[asked_in_pass_++];
-  const bool tcp = rules_.force_tcp || (*servers_)[i].only == transport::tcp;
+  const transport over = (*servers_)[i].only.value_or(rules_.force_tcp ? transport::tcp : transport::udp);
   return plan{.upstream = i,
-              .over = tcp ? transport::tcp : transport::udp,
+              .over = over,
               .edns = rules_.edns && servers_->takes_edns(i, now),
-              .randomized = rules_.randomize_case && !tcp && servers_->keeps_case(i, now)};
+              .randomized = rules_.randomize_case && over == transport::udp && servers_->keeps_case(i, now)};
 }
 
 time_point query::hedge_at() const {
   if (asked_in_pass_ == order_.size() || hurried_until_ != never) return never;
+  const bool only_first = pass_ == 1 && asked_in_pass_ == 1;
+  if (only_first && servers_->races()) return tries_.front().started;
+  // Who is asked to see how fast it is has no longer than the best has: nobody should notice.
+  if (only_first && explores_)
+    return tries_.back().started + std::min(servers_->hedge_delay(order_[0]), servers_->hedge_delay(order_[1]));
   time_point latest{};
   for (const query_try& t : tries_)
     if (!t.ended) latest = std::max(latest, t.started + servers_->hedge_delay(t.upstream));
@@ -142,7 +171,8 @@ void query::on_reply(std::size_t index, reply_match match, std::span<const std::
   if (match == reply_match::malformed || !parsed) {
     end(*t, over_udp ? outcome::abandoned : outcome::failed, now,
         over_udp ? "its answer was malformed: asked again over TCP" : "its answer was malformed");
-    if (over_udp) again(*t, transport::tcp, t->edns);
+    if (over_udp) return again(*t, transport::tcp, t->edns);
+    t->at_fault = true;
     return;
   }
   take_answer(*t, parsed.value(), now);
@@ -155,6 +185,10 @@ void query::take_answer(query_try& t, const message& m, time_point now) {
     end(t, outcome::abandoned, now, "truncated: asked again over TCP");
     return again(t, transport::tcp, t.edns);
   }
+  if (m.is_truncated()) {  // a stream has room for all of it
+    t.at_fault = true;
+    return end(t, outcome::failed, now, "its answer was cut short although not over UDP");
+  }
   // RFC 6891 section 7: a server that does not know EDNS says FORMERR or NOTIMP, without an OPT of its own.
   const bool refused = t.rcode == static_cast<int>(rcode::formerr) || t.rcode == static_cast<int>(rcode::notimp);
   if (refused && t.edns && !m.opt()) {
@@ -163,6 +197,7 @@ void query::take_answer(query_try& t, const message& m, time_point now) {
     return again(t, t.over, false);
   }
   auto a = std::make_shared<answer>(interpret(m, asked_));
+  a->authenticated = m.is_authenticated() && (rules_.trust_ad || is_authenticated((*servers_)[t.upstream]));
   t.ede = a->ede;
   switch (a->is) {
     case answer::kind::positive:
@@ -179,6 +214,8 @@ void query::take_answer(query_try& t, const message& m, time_point now) {
       best_failure_ = std::move(a);
       return;
   }
+  for (const query_try& other : tries_)
+    if (other.as == outcome::failed && other.rcode > 0) servers_->on_unhelpful(other.upstream, now);
   result_ = std::move(a);
 }
 
@@ -257,7 +294,9 @@ std::vector<std::uint8_t> query::message_for(std::size_t index, random_source& r
   const query_settings settings{.edns = t.edns,
                                 .udp_payload_size = rules_.udp_payload_size,
                                 .subnet = rules_.subnet,
-                                .randomize_case = t.randomized};
+                                .ask_authenticated = rules_.trust_ad || is_authenticated((*servers_)[t.upstream]),
+                                .randomize_case = t.randomized,
+                                .pad_to = is_encrypted(t.over) ? padding_block : 0};
   return make_query(static_cast<std::uint16_t>(random.next() >> 48), asked_, settings, random);
 }
 

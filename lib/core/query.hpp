@@ -3,7 +3,8 @@
 // A query is a list of tries. Each try is one message to one upstream over one transport; facts about it are stored
 // (when sent, what came back), and what to do next is derived from them: a truncated answer is asked again over TCP, a
 // server that does not know EDNS is asked again without it, a silent server is joined by the next one after its hedge
-// delay, a failing server is followed by the next one at once. The first usable answer ends it.
+// delay, a failing server is followed by the next one at once. The first usable answer ends it. An encrypted upstream
+// is asked over its own transport and no other (RFC 7858, RFC 8484).
 #pragma once
 
 #include "core/answer.hpp"
@@ -36,6 +37,7 @@ struct query_rules {
   bool force_tcp = false;      ///< resolv.conf(5) "use-vc"
   bool edns = true;
   std::optional<client_subnet> subnet;
+  bool trust_ad = false;  ///< believe the AD bit of upstreams that are not authenticated (resolv.conf(5) "trust-ad")
 };
 
 /// One message sent, and what became of it.
@@ -51,8 +53,9 @@ struct query_try {
   std::error_code code;
   std::optional<extended_error> ede;
   const char* detail = "";
-  std::string reason;  ///< what the transport says besides `code`
-  bool told = false;   ///< the transport no longer works on it
+  std::string reason;     ///< what the transport says besides `code`
+  bool told = false;      ///< the transport no longer works on it
+  bool at_fault = false;  ///< its upstream sent what cannot be read, and has not been blamed for it yet
 };
 
 /// Thread-safety: one thread at a time.
@@ -61,6 +64,8 @@ class query {
   /// @param elsewhere ask the first upstream last
   query(question asked, std::shared_ptr<upstreams> from, const query_rules& rules, time_point now,
         bool elsewhere = false);
+  /// Asks one upstream, once, to see whether it answers.
+  query(question asked, std::shared_ptr<upstreams> from, std::size_t only, const query_rules& rules, time_point now);
 
   struct action {
     enum class kind : std::uint8_t {
@@ -106,7 +111,9 @@ class query {
   void end(query_try& t, query_record::outcome as, time_point now, const char* detail = "");
   void again(const query_try& t, transport over, bool edns);
   void take_answer(query_try& t, const message& m, time_point now);
-  void give_up_on_late(time_point now, random_source& random);
+  void begin(time_point now, random_source& random);
+  void take_facts(time_point now, random_source& random);
+  void on_overtaken(query_try& t, time_point now, random_source& random);
   std::optional<plan> next_plan(time_point now);
   std::optional<plan> next_upstream(time_point now);
   time_point hedge_at() const;
@@ -119,7 +126,9 @@ class query {
   query_rules rules_;
   time_point deadline_;
   time_point hurried_until_ = never;
-  std::vector<std::size_t> order_;  // of this pass
+  bool elsewhere_ = false;
+  bool explores_ = false;
+  std::vector<std::size_t> order_;  // of this pass; empty: not begun
   std::size_t asked_in_pass_ = 0;
   int pass_ = 1;
   std::vector<query_try> tries_;

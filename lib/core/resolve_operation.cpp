@@ -156,6 +156,7 @@ result<resolution> resolve_operation::outcome() {
                     .canonical_name = canonical.is_root() ? found_name : canonical.to_text(),
                     .endpoints = std::move(ordered_),
                     .ttl = std::max(std::chrono::duration_cast<std::chrono::seconds>(left), std::chrono::seconds{0}),
+                    .authenticated = lookup_.is_authenticated(),
                     .story = story_};
 }
 

@@ -217,7 +217,10 @@ std::optional<std::size_t> service_lookup::add_host(const name& n, bool is_alias
     note("more than " + std::to_string(most_other_hosts) + " hosts: " + n.to_text() + " is not used");
     return std::nullopt;
   }
-  lookup_request r{.search = false, .ask_aaaa = request_.ask_aaaa, .is_alias_target = is_alias_target};
+  lookup_request r{.search = false,
+                   .ask_aaaa = request_.ask_aaaa,
+                   .rebinding = request_.rebinding,
+                   .is_alias_target = is_alias_target};
   if (is_alias_target) r.types.push_back(rr_type::https);
   for (const rr_type type : address_types_) r.types.push_back(type);
   r.what = {.text = request_.what.text, .host = n.to_text(), .name = n, .port = request_.what.port, .absolute = true};
@@ -321,6 +324,8 @@ void service_lookup::tell(elapsed now, trace& story) {
       story.queries.push_back(std::move(r));
     }
   }
+  for (host_entry& h : hosts_)
+    for (std::string& text : h.names.take_notes()) story.notes.push_back(std::move(text));
   for (std::string& text : notes_) story.notes.push_back(std::move(text));
   notes_.clear();
 }
@@ -329,6 +334,18 @@ time_point service_lookup::expires() const noexcept {
   time_point at = never;
   for (const host_entry& h : hosts_) at = std::min(at, h.names.expires());
   return at;
+}
+
+// A host without an answer takes nothing away: it contributes no address.
+bool service_lookup::is_authenticated() const noexcept {
+  bool any = false;
+  for (const host_entry& h : hosts_) {
+    const auto& types = h.names.types();
+    if (std::none_of(types.begin(), types.end(), [&](rr_type t) { return h.names.found(t) != nullptr; })) continue;
+    if (!h.names.is_authenticated()) return false;
+    any = true;
+  }
+  return any;
 }
 
 error service_lookup::failure() const {

@@ -73,6 +73,8 @@ class service_lookup {
   const lookup& host() const noexcept { return hosts_.front().names; }
   /// When the first of the answers stops being true.
   time_point expires() const noexcept;
+  /// Whether everything found was validated by DNSSEC.
+  bool is_authenticated() const noexcept;
   /// Why nothing was found, once done.
   error failure() const;
 

@@ -2,6 +2,7 @@
 
 #include "core/ascii.hpp"
 #include "core/quoted.hpp"
+#include "core/special_names.hpp"
 
 #include <algorithm>
 #include <functional>
@@ -48,14 +49,68 @@ std::optional<error> check_cache(const cache_options& c) {
   return std::nullopt;
 }
 
+result<std::vector<upstream>> read_servers(const std::vector<std::string>& texts) {
+  std::vector<upstream> servers;
+  for (const std::string& text : texts) {
+    LBRESOLVE_TRY(server, parse_upstream(text));
+    servers.push_back(std::move(server));
+  }
+  return servers;
+}
+
+result<name> read_domain(const char* option, const std::string& text) {
+  auto domain = name::from_text(text);
+  if (!domain || text.empty()) return bad(std::string(option) + " " + quoted(text) + " is not a domain name");
+  return std::move(domain).assume_value();
+}
+
+result<std::vector<settings::domain>> read_domains(const std::vector<domain_servers>& given) {
+  std::vector<settings::domain> domains;
+  for (const domain_servers& d : given) {
+    LBRESOLVE_TRY(suffix, read_domain("domain_servers", d.domain));
+    const std::string subject = "domain_servers " + quoted(d.domain);
+    if (suffix.is_root()) return bad(subject + " is every name: list its servers in `servers`");
+    if (const special_answer s = find_special(suffix)) return bad(subject + " is never asked for: " + s.reason);
+    if (d.servers.empty()) return bad(subject + " has no server: give at least one");
+    const auto is_same = [&, &wanted = suffix](const settings::domain& other) { return other.suffix == wanted; };
+    if (std::any_of(domains.begin(), domains.end(), is_same))
+      return bad(subject + " is there twice: list its servers together");
+    LBRESOLVE_TRY(servers, read_servers(d.servers));
+    domains.push_back({std::move(suffix), std::move(servers)});
+  }
+  return domains;
+}
+
+// They are asked before anybody can be verified, so there is nothing that TLS would rest on.
+result<std::vector<upstream>> read_bootstrap(const std::vector<std::string>& given) {
+  LBRESOLVE_TRY(servers, read_servers(given));
+  for (const upstream& u : servers)
+    if (is_encrypted(u))
+      return bad("bootstrap server " + quoted(u.text) + " has TLS: give one without, as \"192.0.2.53\"");
+  return servers;
+}
+
+result<std::shared_ptr<const rebinding_filter>> read_rebinding(const options& o,
+                                                               const std::optional<nat64_prefix>& nat64) {
+  std::vector<name> allowed;
+  for (const std::string& text : o.rebinding_allowed) {
+    LBRESOLVE_TRY(domain, read_domain("rebinding_allowed", text));
+    allowed.push_back(std::move(domain));
+  }
+  if (!o.rebinding_filter) return std::shared_ptr<const rebinding_filter>();
+  return std::make_shared<const rebinding_filter>(std::move(allowed), nat64);
+}
+
 }  // namespace
 
 result<settings> check(options chosen) {
   settings s;
-  for (const std::string& text : chosen.servers) {
-    LBRESOLVE_TRY(server, parse_upstream(text));
-    s.servers.push_back(std::move(server));
-  }
+  LBRESOLVE_TRY(servers, read_servers(chosen.servers));
+  LBRESOLVE_TRY(domains, read_domains(chosen.domain_servers));
+  LBRESOLVE_TRY(bootstrap, read_bootstrap(chosen.bootstrap));
+  s.servers = std::move(servers);
+  s.domains = std::move(domains);
+  s.bootstrap = std::move(bootstrap);
   if (const auto wrong = check_racing(chosen.racing)) return *wrong;
   if (const auto wrong = check_query(chosen.query)) return *wrong;
   if (const auto wrong = check_cache(chosen.cache)) return *wrong;
@@ -72,8 +127,21 @@ result<settings> check(options chosen) {
       return bad("nat64_prefix " + quoted(*chosen.nat64_prefix) +
                  " is not an IPv6 prefix of 32, 40, 48, 56, 64 or 96 bits, as 64:ff9b::/96 is");
   }
+  LBRESOLVE_TRY(rebinding, read_rebinding(chosen, s.nat64));
+  s.rebinding = std::move(rebinding);
   s.chosen = std::move(chosen);
   return s;
+}
+
+result<void> check_transports(const settings& s) {
+  std::vector<upstream> all = s.servers;
+  for (const settings::domain& d : s.domains) all.insert(all.end(), d.servers.begin(), d.servers.end());
+  for (const upstream& u : all) {
+    if (!is_encrypted(u)) continue;
+    return error(make_error_code(errc::unsupported),
+                 "server " + quoted(u.text) + ": encrypted upstreams are not part of this build");
+  }
+  return BOOST_OUTCOME_V2_NAMESPACE::success();
 }
 
 result<void> check(const resolve_options& o) {
@@ -87,28 +155,47 @@ result<void> check(const connect_options& o) {
   return BOOST_OUTCOME_V2_NAMESPACE::success();
 }
 
-std::shared_ptr<upstreams> upstreams_for(const settings& s, const resolv_conf& system) {
-  std::vector<upstream> servers = s.servers;
-  if (servers.empty())
-    for (const endpoint& at : system.servers) servers.push_back(make_upstream(at));
-  const bool rotate = s.servers.empty() && system.rotate;
-  return std::make_shared<upstreams>(std::move(servers), rotate, s.chosen.query.hedge_delay);
-}
+namespace {
 
-// What resolv.conf says about time holds for the servers it names, not for those the user listed.
-query_rules query_rules_for(const settings& s, const resolv_conf& system) {
-  const query_options& q = s.chosen.query;
+query_rules query_rules_for(const query_options& q, const std::optional<client_subnet>& subnet) {
   query_rules r{.timeout = q.timeout,
                 .udp_payload_size = q.udp_payload_size,
                 .randomize_case = q.randomize_case,
-                .subnet = s.subnet};
-  if (s.servers.empty()) {
-    if (system.timeout) r.try_timeout = *system.timeout;
-    if (system.attempts) r.passes = *system.attempts;
-    r.force_tcp = system.use_tcp;
-  }
+                .subnet = subnet,
+                .trust_ad = q.trust_ad};
   if (q.try_timeout) r.try_timeout = *q.try_timeout;
   return r;
+}
+
+/// What resolv.conf says about time and transport holds for the servers it names, not for those the user listed.
+void apply(const resolv_conf& system, bool own_try_timeout, query_rules& to) {
+  if (system.timeout && !own_try_timeout) to.try_timeout = *system.timeout;
+  if (system.attempts) to.passes = *system.attempts;
+  to.force_tcp = system.use_tcp;
+  to.trust_ad = to.trust_ad || system.trust_ad;
+}
+
+}  // namespace
+
+std::vector<upstream_group> upstream_groups_for(const settings& s, const resolv_conf& system) {
+  const query_options& q = s.chosen.query;
+  const auto group = [&](const name& domain, std::vector<upstream> servers, upstream_choice usual, bool rotate) {
+    const upstream_rules rules{
+        .choice = q.choice.value_or(usual), .rotate = rotate, .hedge_unknown = q.hedge_delay, .probing = q.probing};
+    return upstream_group{domain, std::make_shared<upstreams>(std::move(servers), rules), query_rules_for(q, s.subnet)};
+  };
+  std::vector<upstream_group> groups;
+  if (s.servers.empty()) {
+    std::vector<upstream> servers;
+    for (const endpoint& at : system.servers) servers.push_back(make_upstream(at));
+    groups.push_back(group(name(), std::move(servers), upstream_choice::ordered, system.rotate));
+    apply(system, q.try_timeout.has_value(), groups.back().rules);
+  } else {
+    groups.push_back(group(name(), s.servers, upstream_choice::fastest, false));
+  }
+  for (const settings::domain& d : s.domains)
+    groups.push_back(group(d.suffix, d.servers, upstream_choice::ordered, false));
+  return groups;
 }
 
 lookup_request lookup_for(const settings& s, target what, std::optional<families> wanted, bool search,
@@ -121,6 +208,7 @@ lookup_request lookup_for(const settings& s, target what, std::optional<families
   if (f != families::ipv4_only) r.types.push_back(rr_type::aaaa);
   if (f != families::ipv6_only) r.types.push_back(rr_type::a);
   if (f == families::both) r.nat64 = s.nat64;
+  r.rebinding = s.rebinding;
   r.what = std::move(what);
   return r;
 }

@@ -6,7 +6,7 @@
 #include "core/resolv_conf.hpp"
 #include "core/resolve_operation.hpp"
 #include "core/selection.hpp"
-#include "core/upstreams.hpp"
+#include "core/upstream_group.hpp"
 
 #include <lbresolve/options.hpp>
 
@@ -18,21 +18,30 @@ namespace lbresolve::core {
 
 /// Options that can be used.
 struct settings {
+  struct domain {
+    name suffix;
+    std::vector<upstream> servers;
+  };
+
   options chosen;
   std::vector<upstream> servers;  ///< empty: the system's
+  std::vector<domain> domains;
+  std::vector<upstream> bootstrap;                    ///< empty: the system's
+  std::shared_ptr<const rebinding_filter> rebinding;  ///< null: no filter
   std::optional<client_subnet> subnet;
   std::optional<nat64_prefix> nat64;
 };
 
-/// Reads servers and subnet, and checks ranges. The sentence of an error names the option.
+/// Reads servers, domains and subnet, and checks ranges. The sentence of an error names the option.
 result<settings> check(options chosen);
-/// The same for the settings of one call.
+/// Whether every server can be asked by this build: errc::unsupported for those with tls:// and https://.
+result<void> check_transports(const settings& s);
+/// The same as check() for the settings of one call.
 result<void> check(const resolve_options& o);
 result<void> check(const connect_options& o);
 
-/// The upstreams to ask: those chosen, or the system's in their order.
-std::shared_ptr<upstreams> upstreams_for(const settings& s, const resolv_conf& system);
-query_rules query_rules_for(const settings& s, const resolv_conf& system);
+/// The upstreams to ask and how: those of each domain, and for all other names those chosen or the system's.
+std::vector<upstream_group> upstream_groups_for(const settings& s, const resolv_conf& system);
 
 /// What to ask for. @param https whether HTTPS records are wanted; unset: for https:// targets
 /// @param has_ipv6 whether this host has an IPv6 address that reaches beyond itself

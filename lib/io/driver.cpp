@@ -45,14 +45,14 @@ driver::driver(event_loop& loop, core::answer_store& answers, core::duration lat
 
 driver::~driver() = default;
 
-void driver::use(std::shared_ptr<core::upstreams> servers, const core::query_rules& rules) {
-  servers_ = servers;
+void driver::use(std::vector<core::upstream_group> groups) {
   for (auto& c : channels_) {
     c->wanted = false;
-    for (std::size_t i = 0; i < servers->size(); ++i) c->wanted = c->wanted || (*servers)[i].at == c->at;
+    for (const core::upstream_group& g : groups)
+      for (std::size_t i = 0; i < g.servers->size(); ++i) c->wanted = c->wanted || (*g.servers)[i].at == c->at;
   }
   drop_unwanted_channels();
-  engine_.use(std::move(servers), rules);
+  engine_.use(std::move(groups));
 }
 
 void driver::start(operation_id id, std::unique_ptr<core::operation> work, connector_settings settings, finished done) {

@@ -30,8 +30,8 @@ class driver final : public transport_events, private event_loop::timer_handler 
   driver(const driver&) = delete;
   driver& operator=(const driver&) = delete;
 
-  /// New queries go to these upstreams. Channels to others stay until what they do is done.
-  void use(std::shared_ptr<core::upstreams> servers, const core::query_rules& rules);
+  /// New queries go to these upstreams, by their names. Channels to others stay until what they do is done.
+  void use(std::vector<core::upstream_group> groups);
 
   void start(operation_id id, std::unique_ptr<core::operation> work, connector_settings settings, finished done);
 
@@ -78,7 +78,6 @@ class driver final : public transport_events, private event_loop::timer_handler 
   event_loop::timer timer_;
   system_random random_;
   core::engine engine_;
-  std::shared_ptr<core::upstreams> servers_;
   std::vector<std::unique_ptr<channel>> channels_;
   std::unordered_map<std::uint64_t, channel*> exchanges_;
   std::unordered_map<operation_id, connecting> operations_;

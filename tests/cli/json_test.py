@@ -7,7 +7,7 @@ from backends import GOOD, REFUSING
 from dns_server import DROP, a, aaaa, cname, servfail
 
 OPERATION = ["schema", "kind", "target", "began", "took_ms", "result", "error", "trace"]
-RESOLUTION = ["name", "canonical_name", "ttl_s", "endpoints"]
+RESOLUTION = ["name", "canonical_name", "ttl_s", "authenticated", "endpoints"]
 ENDPOINT = ["address", "port", "family"]
 ERROR = ["code", "message", "errno"]
 TRACE = ["queries", "attempts", "notes"]

@@ -52,18 +52,151 @@ TEST_CASE("an upstream's scheme chooses the transport") {
 }
 
 TEST_CASE("an upstream's canonical text reads as the same upstream") {
-  for (const char* text : {"192.0.2.53", "tcp://192.0.2.53:99", "::1", "[fe80::1%3]:53"}) {
+  for (const char* text : {"192.0.2.53", "tcp://192.0.2.53:99", "::1", "[fe80::1%3]:53", "tls://192.0.2.53#dns.example",
+                           "tls://dns.example", "tls-opportunistic://::1", "https://dns.example/q"}) {
     CHECK(canonical(canonical(text)) == canonical(text));
   }
 }
 
-TEST_CASE("an encrypted upstream is refused as unsupported, never asked in clear text") {
-  for (const char* text : {"tls://192.0.2.53", "https://dns.example/dns-query", "dns+tls://192.0.2.53",
-                           "dns+https://192.0.2.53", "TLS://192.0.2.53", "quic://192.0.2.53", "h3://192.0.2.53"}) {
+TEST_CASE("DNS-05: tls:// is an address whose certificate is verified against a name, or against the address") {
+  const upstream named = parse_upstream("tls://1.1.1.1#cloudflare-dns.com").value();
+  CHECK(named.only == transport::tls);
+  CHECK(named.at.to_string() == "1.1.1.1:853");
+  CHECK(named.host.empty());
+  CHECK(named.identity.name == "cloudflare-dns.com");
+  CHECK_FALSE(named.identity.address);
+  CHECK(named.identity.verify);
+  CHECK(named.text == "tls://1.1.1.1:853#cloudflare-dns.com");
+
+  const upstream plain = parse_upstream("TLS://[2620:fe::9]:8853").value();
+  CHECK(plain.at.to_string() == "[2620:fe::9]:8853");
+  CHECK(plain.identity.name.empty());
+  CHECK(plain.identity.address == address::parse("2620:fe::9"));
+  CHECK(plain.text == "tls://[2620:fe::9]:8853");
+  CHECK(canonical("dns+tls://9.9.9.9") == "tls://9.9.9.9:853");
+}
+
+TEST_CASE("DNS-10: an encrypted upstream may be a name, with its addresses or without") {
+  const upstream u = parse_upstream("tls://DNS.Example.:8853").value();
+  CHECK(u.host == "dns.example");
+  CHECK(u.identity.name == "dns.example");
+  CHECK(u.at.port == 8853);
+  CHECK(u.known.empty());
+  CHECK(u.text == "tls://dns.example:8853");
+
+  const upstream known = parse_upstream("tls://dns.example?ip=192.0.2.1&ip=[2001:db8::1]&ip=2001:db8::2").value();
+  REQUIRE(known.known.size() == 3);
+  CHECK(known.known[1] == address::parse("2001:db8::1"));
+  CHECK(known.known[2] == address::parse("2001:db8::2"));
+  CHECK(known.text == "tls://dns.example:853");
+
+  CHECK(parse_upstream("tls://dns.example#other.example").value().identity.name == "other.example");
+  CHECK(canonical("tls://dns.example#other.example") == "tls://dns.example:853#other.example");
+  CHECK(parse_upstream("tls://localhost").value().known.size() == 2);
+  CHECK(parse_upstream("tls://dns.local?ip=192.0.2.1").value().known.size() == 1);
+}
+
+TEST_CASE("DNS-06: https:// has a path, /dns-query where none is given, and asks with POST unless told to GET") {
+  const upstream u = parse_upstream("https://dns.example").value();
+  CHECK(u.only == transport::https);
+  CHECK(u.host == "dns.example");
+  CHECK(u.at.port == 443);
+  CHECK(u.path == "/dns-query");
+  CHECK_FALSE(u.use_get);
+  CHECK(u.text == "https://dns.example:443/dns-query");
+
+  CHECK(parse_upstream("https://dns.example/").value().path == "/");
+  CHECK(parse_upstream("https://dns.example/a/b%20c{?dns}").value().path == "/a/b%20c");
+  CHECK_FALSE(parse_upstream("https://dns.example/dns-query{?dns}").value().use_get);
+  CHECK(parse_upstream("https://dns.example/dns-query?get").value().use_get);
+  const upstream all = parse_upstream("dns+https://dns.example:8443/q{?dns}?get&ip=192.0.2.1").value();
+  CHECK(all.use_get);
+  CHECK(all.known.size() == 1);
+  CHECK(all.text == "https://dns.example:8443/q");
+  const upstream at = parse_upstream("https://[2001:db8::53]/q").value();
+  CHECK(at.identity.address == address::parse("2001:db8::53"));
+  CHECK(at.text == "https://[2001:db8::53]:443/q");
+}
+
+TEST_CASE("SEC-08: pins are 32 octets in base64, as many as there are") {
+  const std::string first = "sha256-AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
+  const std::string second = "sha256//-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_-_8";
+  const upstream u = parse_upstream("tls://192.0.2.1?pin=" + first + "&pin=" + second).value();
+  REQUIRE(u.identity.pins.size() == 2);
+  for (std::size_t i = 0; i < 32; ++i) CHECK(u.identity.pins[0][i] == i);
+  CHECK(u.identity.pins[1][0] == 0xFB);
+  CHECK(u.identity.pins[1][31] == 0xFF);
+  CHECK(u.identity.verify);
+  CHECK(u.text == "tls://192.0.2.1:853");
+  for (const std::string bad :
+       {"", "sha256-", "sha256-AAEC", "sha1-AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=",
+        "sha256-AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh9=", "sha256-AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8==",
+        "sha256-AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwd!h8="}) {
+    CAPTURE(bad);
+    CHECK(says(failure_of("tls://192.0.2.1?pin=" + bad), "32 octets in base64"));
+  }
+}
+
+TEST_CASE("SEC-08: strict is the default, and only tls-opportunistic:// takes anybody for the server") {
+  const upstream u = parse_upstream("tls-opportunistic://192.0.2.1").value();
+  CHECK(u.only == transport::tls);
+  CHECK_FALSE(u.identity.verify);
+  CHECK(u.text == "tls-opportunistic://192.0.2.1:853");
+  CHECK(is_encrypted(u));
+  CHECK_FALSE(is_authenticated(u));
+  CHECK(is_authenticated(parse_upstream("tls://192.0.2.1").value()));
+  CHECK_FALSE(is_authenticated(parse_upstream("tcp://192.0.2.1").value()));
+  for (const char* text : {"tls-opportunistic://192.0.2.1#dns.example",
+                           "tls-opportunistic://192.0.2.1?pin=sha256-AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="}) {
+    CHECK(says(failure_of(text), "this scheme verifies nobody"));
+  }
+}
+
+TEST_CASE("an upstream over QUIC or HTTP/3 is refused as unsupported") {
+  for (const char* text : {"quic://192.0.2.53", "h3://192.0.2.53", "DOQ://dns.example"}) {
     CAPTURE(std::string(text));
     const error e = failure_of(text);
     CHECK(e == errc::unsupported);
-    CHECK(says(e, "encrypted"));
+    CHECK(says(e, "is not supported; write \"tls://\""));
+  }
+}
+
+TEST_CASE("an encrypted upstream that cannot be read is refused, and the sentence names the wrong part") {
+  const struct {
+    const char* text;
+    const char* says;
+  } cases[] = {{"tls://", "\"\" is neither an IP address nor a host name"},
+               {"tls://192.0.2.300", "\"192.0.2.300\" is neither"},
+               {"tls://dns..example", "is neither"},
+               {"tls://d\xc3\xbc.example", "xn-- form"},
+               {"tls://dns_example!", "is neither"},
+               {"tls://user@dns.example", "a user name"},
+               {"tls://192.0.2.1#", "no name follows the \"#\""},
+               {"tls://192.0.2.1#192.0.2.1", "is an address; write a name"},
+               {"tls://192.0.2.1#a b", "\"a b\" is neither"},
+               {"tls://192.0.2.1/dns-query", "the path \"/dns-query\" is only for \"https://\""},
+               {"tls://192.0.2.1?ip=192.0.2.2", "an address already"},
+               {"tls://dns.example?ip=", "ip=\"\" is not an IP address"},
+               {"tls://dns.example?ip=dns.example", "is not an IP address"},
+               {"tls://dns.example?", "\"\" is not understood"},
+               {"tls://dns.example?get", "\"get\" is not understood"},
+               {"tls://dns.example?pins=1", "\"pins=1\" is not understood"},
+               {"tls://dns.example:dns", "leave it and its colon out for 853"},
+               {"tls://dns.onion", "\"dns.onion\" cannot be looked up"},
+               {"tls://dns.local", "cannot be looked up"},
+               {"https://dns.example:0", "not between 1 and 65535"},
+               {"https://dns.example/a b", "is not one of a URL"},
+               {"https://dns.example/%2", "is not one of a URL"},
+               {"https://dns.example/q{?dns}x", "\"{?dns}\" ends the path"},
+               {"https://dns.example/q?dns=AAAA", "\"dns=AAAA\" is not understood"},
+               {"https://192.0.2.1/q#dns.example", "https://NAME/dns-query?ip=ADDRESS"},
+               {"udp://192.0.2.1#dns.example", "without TLS"},
+               {"192.0.2.1?ip=192.0.2.1", "without TLS"}};
+  for (const auto& c : cases) {
+    CAPTURE(std::string(c.text));
+    const error e = failure_of(c.text);
+    CHECK(e == errc::invalid_option);
+    CHECK_MESSAGE(says(e, c.says), e.message());
   }
 }
 
@@ -105,8 +238,9 @@ TEST_CASE("an upstream that cannot be read is refused, and the sentence names th
 }
 
 TEST_CASE("SEC-12: random upstreams are read or refused with a printable sentence") {
-  static constexpr const char* pieces[] = {"udp://", "tcp://", "tls://", "sdns:", "[", "]", ":", "::1", "192.0.2.1",
-                                           "53",     "65536",  "%",      "/",     "@", " ", ".", "a",   "-"};
+  static constexpr const char* pieces[] = {
+      "udp://", "tcp://", "tls://", "https://", "sdns:", "[", "]", ":", "::1", "192.0.2.1", "53",  "65536",  "%",
+      "/",      "@",      " ",      ".",        "a",     "-", "?", "&", "ip=", "pin=",      "get", "{?dns}", "#"};
   for (std::uint64_t seed = 1; seed <= 5'000; ++seed) {
     CAPTURE(seed);
     test::test_random random(seed);

@@ -72,6 +72,7 @@ std::string world_outcome::end() const {
 simulated_world::simulated_world(std::size_t servers, std::uint64_t seed) : random_(seed), scripts_(servers) {
   chosen.selection.policy = policy::in_order;
   chosen.selection.probing = false;
+  chosen.query.probing = false;
   for (std::size_t i = 0; i < servers; ++i) chosen.servers.push_back(upstream_text(i));
 }
 
@@ -97,7 +98,7 @@ void simulated_world::begin() {
   cache_ = std::make_unique<core::cache>(settings_.chosen.cache);
   memory_ = std::make_unique<core::selection>(core::selection_rules_for(settings_));
   engine_ = std::make_unique<core::engine>(*this, settings_.chosen.racing.late_answers, memory_.get());
-  engine_->use(core::upstreams_for(settings_, system_->dns), core::query_rules_for(settings_, system_->dns));
+  engine_->use(core::upstream_groups_for(settings_, system_->dns));
 }
 
 std::optional<address> simulated_world::source_of(const address& to) const {
@@ -195,7 +196,8 @@ time_point simulated_world::perform() {
 void simulated_world::send(const core::dns_client::action& a) {
   const auto parsed = core::message::parse(a.message).value();
   sent_query q{.at = since(), .over = a.over, .exchange = a.exchange, .bytes = a.message};
-  q.server = a.server->at.address.bytes()[3] - 1U;                                    // 198.51.100.1 is the first
+  const address& at = a.server->known.empty() ? a.server->at.address : a.server->known.front();
+  q.server = at.bytes()[3] - 1U;                                                      // 198.51.100.1 is the first
   q.asked.name = core::name::from_text(lower(parsed.name_at(12).to_text())).value();  // without its 0x20
   const auto question = parsed.question_octets();
   q.asked.type = static_cast<core::rr_type>(question[question.size() - 4] << 8 | question[question.size() - 3]);
@@ -245,6 +247,7 @@ void simulated_world::finish(core::engine::action& a) {
     }
     o.endpoints = found.value().endpoints;
     o.ttl = found.value().ttl;
+    o.authenticated = found.value().authenticated;
     o.story = found.value().story;
     return;
   }

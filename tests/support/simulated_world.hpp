@@ -74,6 +74,7 @@ struct world_outcome {
   std::optional<error> failed;
   std::vector<endpoint> endpoints;  ///< of a resolve
   std::chrono::seconds ttl{};       ///< likewise
+  bool authenticated = false;       ///< likewise
   std::shared_ptr<const trace> story;
   duration at{};            ///< since the world began
   std::string end() const;  ///< "4.1@80", or "lost@300"

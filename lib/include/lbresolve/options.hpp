@@ -44,14 +44,29 @@ struct racing_options {
   std::chrono::milliseconds late_answers{2'000};   ///< answers after the win still reach the cache for so long
 };
 
+/// Which of several upstreams is asked first. The others follow when it fails or is slow.
+enum class upstream_choice : std::uint8_t {
+  ordered,  ///< the first of the list, while it works
+  fastest,  ///< the one that has answered fastest lately; in the order of the list while nothing is known
+  race,     ///< the two fastest at once
+};
+
 /// How upstreams are asked.
 struct query_options {
   std::optional<std::chrono::milliseconds> try_timeout;  ///< one try; unset: 2 s, or the system config's `timeout`
   std::chrono::milliseconds timeout{5'000};              ///< the whole query, over all upstreams
   std::chrono::milliseconds hedge_delay{300};            ///< the next upstream is asked too after so long, when the
                                                          ///< first one's speed is unknown
-  std::uint16_t udp_payload_size = 1232;                 ///< EDNS buffer size (DNS Flag Day 2020), 512 to 4096
-  bool randomize_case = true;                            ///< 0x20 (draft-vixie-dnsext-dns0x20)
+  /// Unset: `ordered` for the system's upstreams and those of `domain_servers`, `fastest` for those in `servers`.
+  std::optional<upstream_choice> choice;
+  /// Ask an upstream that has failed for something small (the SOA of the root) in the background, when its backoff is
+  /// over and the resolver is in use, and use it again once it answers. False: the next query finds out.
+  bool probing = true;
+  /// Believe upstreams without TLS when they say that DNSSEC validated an answer. For those on this host, or reached
+  /// through a network where nobody else can answer. The system's `options trust-ad` does the same for its own.
+  bool trust_ad = false;
+  std::uint16_t udp_payload_size = 1232;  ///< EDNS buffer size (DNS Flag Day 2020), 512 to 4096
+  bool randomize_case = true;             ///< 0x20 (draft-vixie-dnsext-dns0x20)
   /// EDNS Client Subnet (RFC 7871), as "192.0.2.0/24"; "0.0.0.0/0" asks upstreams to send none; unset: not sent.
   std::optional<std::string> client_subnet;
 };
@@ -103,10 +118,28 @@ struct selection_options {
 /// options here. An error skips that attempt. It must not block, throw, or close the descriptor.
 using socket_hook = std::function<std::error_code(int fd, const endpoint& to)>;
 
+/// The upstreams of a domain.
+struct domain_servers {
+  std::string domain;                ///< "corp.example": this name and all below it
+  std::vector<std::string> servers;  ///< at least one, as in `options.servers`
+};
+
 /// The settings of a resolver.
 struct options {
-  /// "1.2.3.4", "[::1]:5353", "udp://1.2.3.4", "tcp://1.2.3.4:53", asked in this order. Empty: the system's.
+  /// "1.2.3.4", "[::1]:5353", "udp://1.2.3.4", "tcp://1.2.3.4:53". Empty: the system's.
+  /// With TLS: "tls://1.1.1.1#cloudflare-dns.com", "tls://dns.example?ip=192.0.2.1", "https://dns.example/dns-query";
+  /// the certificate is verified against the name, else against the address, or has to have the key of one of
+  /// "?pin=sha256-BASE64&pin=..."; "tls-opportunistic://192.0.2.1" verifies nobody (RFC 7858 section 4.1).
   std::vector<std::string> servers;
+  /// Names inside these domains are asked of their own upstreams and of no others; of nested ones the longest counts.
+  std::vector<lbresolve::domain_servers> domain_servers;
+  /// Upstreams without TLS that are asked for the addresses of those given by name. Empty: the system's.
+  std::vector<std::string> bootstrap;
+  /// Against DNS rebinding: addresses of this host and of networks around it (loopback, private, link-local and so on,
+  /// also inside IPv6 addresses) are left out of what DNS says. Not of the hosts file, nor of a target that is an
+  /// address. The trace has a note for each.
+  bool rebinding_filter = false;
+  std::vector<std::string> rebinding_allowed;  ///< domains that may have such addresses: your own
   lbresolve::families families = families::both;
   lbresolve::loop loop = loop::own_thread;
   /// Ask AAAA also where this host has no route to any IPv6 address.

@@ -28,6 +28,9 @@ struct resolution {
   std::vector<lbresolve::endpoint>
       endpoints;               ///< in the order in which connect would try them; port 0 where none was given
   std::chrono::seconds ttl{};  ///< the least time any of these answers stays true; 0: just this once
+  /// Every answer was validated by DNSSEC, and whoever said so counts: an upstream over TLS that has shown who it is,
+  /// or any one with `query.trust_ad` (RFC 6840 section 5.8). False for what was known without asking.
+  bool authenticated = false;
   std::shared_ptr<const trace> story;
 };
 
