@@ -60,7 +60,8 @@ Output:
   --color auto|always|never  auto: on a terminal, unless NO_COLOR is set
   -h, --help                 -V, --version
 
-Exit codes: 0 done, 2 wrong usage, 6 not resolved, 7 not connected, 28 out of time, 130 interrupted.
+Exit codes: 0 done, 2 wrong usage, 6 not resolved, 7 not connected, 28 out of time,
+35 TLS failed, 60 certificate rejected, 130 interrupted.
 
 Examples:
   lbresolve example.com

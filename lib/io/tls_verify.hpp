@@ -1,0 +1,34 @@
+// Whether a certificate is good enough for an identity, and if not, why, in words.
+#pragma once
+
+#include "core/tls_identity.hpp"
+#include "io/openssl.hpp"
+
+#include <lbresolve/error.hpp>
+
+#include <optional>
+#include <string>
+
+namespace lbresolve::io {
+
+/// Makes `ssl` ask for what `identity` asks for: SNI, and what certificates are matched with.
+/// @return false where OpenSSL does not take it
+bool set_identity(SSL& ssl, const core::tls_identity& identity);
+
+/// Looks at the chain that a server has sent.
+/// @param chain as OpenSSL prepared it: with the server's certificates, the trusted ones, and what set_identity() said
+/// @param who the server, for the sentence
+/// @return why it is refused; nothing where it is good
+std::optional<error> refuse(X509_STORE_CTX& chain, const core::tls_identity& identity, const std::string& who);
+
+/// SHA-256 over a certificate's DER SubjectPublicKeyInfo; nothing where OpenSSL cannot say.
+std::optional<core::spki_pin> spki_of(const X509& certificate);
+
+/// The subject's common name, or all of the subject where it has none, quoted: safe to print.
+std::string subject_of(const X509& certificate);
+/// The names and addresses that a certificate is for, quoted, the first few of them: `"a.test", "b.test" and 3 more`.
+std::string names_of(const X509& certificate);
+/// "2026-01-31 12:00 UTC"
+std::string text_of(const ASN1_TIME& when);
+
+}  // namespace lbresolve::io
