@@ -23,8 +23,10 @@ struct raw_arguments {
   bool help = false, version = false, v4 = false, v6 = false;
   bool no_cache = false, no_search = false, no_probes = false, stale = false, https = false, no_https = false;
   bool trace = false, watch = false, clear = false, no_state = false;
+  bool tls = false, no_verify = false;
   std::string timeout, attempt_delay, policy, mode, interval, count, parallel, source, interface, subnet, nat64,
-      resolv_conf, hosts, format, color, state, key;
+      resolv_conf, hosts, format, color, state, key, alpn, tls_name, ca_file;
+  std::vector<std::string> pins;
   /// With the number of words before it, for its place among the @servers.
   std::vector<std::pair<std::size_t, std::string>> servers;
 };
@@ -46,7 +48,9 @@ void declare(CLI::App& app, raw_arguments& raw) {
   app.add_flag("--watch", raw.watch);
   app.add_flag("--clear", raw.clear);
   app.add_flag("--no-state", raw.no_state);
-  const std::array<std::pair<const char*, std::string*>, 17> values{{{"--timeout", &raw.timeout},
+  app.add_flag("--tls", raw.tls);
+  app.add_flag("--no-verify", raw.no_verify);
+  const std::array<std::pair<const char*, std::string*>, 20> values{{{"--timeout", &raw.timeout},
                                                                      {"--attempt-delay", &raw.attempt_delay},
                                                                      {"--policy", &raw.policy},
                                                                      {"--mode", &raw.mode},
@@ -61,12 +65,18 @@ void declare(CLI::App& app, raw_arguments& raw) {
                                                                      {"--hosts", &raw.hosts},
                                                                      {"--state", &raw.state},
                                                                      {"--key", &raw.key},
+                                                                     {"--alpn", &raw.alpn},
+                                                                     {"--tls-name", &raw.tls_name},
+                                                                     {"--ca-file", &raw.ca_file},
                                                                      {"--format", &raw.format},
                                                                      {"--color", &raw.color}}};
   for (const auto& [name, into] : values) app.add_option(name, *into)->take_last();
   // Each value through a callback: CLI11 would split "[::1]" as a list.
   app.add_option_function<std::string>(
          "--server", [&](const std::string& s) { raw.servers.emplace_back(app.remaining().size(), s); })
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
+      ->trigger_on_parse();
+  app.add_option_function<std::string>("--pin", [&](const std::string& s) { raw.pins.push_back(s); })
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
       ->trigger_on_parse();
 }
@@ -188,6 +198,29 @@ void read_values(reader& in, const raw_arguments& raw, arguments& out) {
   out.trace = raw.trace;
 }
 
+/// "h2,http/1.1"
+std::vector<std::string> split_at_commas(std::string_view text) {
+  std::vector<std::string> parts;
+  for (;;) {
+    const std::size_t comma = text.find(',');
+    parts.emplace_back(text.substr(0, comma));
+    if (comma == std::string_view::npos) return parts;
+    text.remove_prefix(comma + 1);
+  }
+}
+
+void read_tls(reader& in, const raw_arguments& raw, arguments& out) {
+  out.tls = raw.tls;
+  out.tls_with.verify = !raw.no_verify;
+  in.text("--alpn", raw.alpn, [&](const std::string& s) { out.tls_with.alpn = split_at_commas(s); });
+  in.text("--tls-name", raw.tls_name, [&](const std::string& s) { out.tls_with.name = s; });
+  in.text("--ca-file", raw.ca_file, [&](const std::string& s) { out.tls_with.ca_file = s; });
+  out.tls_with.pins = raw.pins;
+  for (const char* option : {"--alpn", "--tls-name", "--ca-file", "--pin", "--no-verify"})
+    if (in.given(option) && !raw.tls) in.complain(fmt::format("{} needs --tls", option));
+  if (raw.no_verify && !raw.pins.empty()) in.complain("--no-verify and --pin exclude each other");
+}
+
 std::optional<arguments::command> command_called(const std::string& word) {
   using enum arguments::command;
   constexpr std::array<std::pair<const char*, arguments::command>, 5> known{
@@ -233,6 +266,7 @@ constexpr bool connects(arguments::command c) {
 
 constexpr narrow_option narrow_options[] = {
     {"--attempt-delay", "connect", [](arguments::command c) { return c == arguments::command::connect; }},
+    {"--tls", "connect", [](arguments::command c) { return c == arguments::command::connect; }},
     {"--https", "connect, explain and probe", connects},
     {"--no-https", "connect, explain and probe", connects},
     {"--source", "connect, explain and probe", connects},
@@ -332,6 +366,7 @@ std::variant<arguments, usage_error> parse_arguments(std::span<const char* const
   read_words(in, app.remaining(), raw, out);
   out.targets.insert(out.targets.end(), after.begin(), after.end());
   read_values(in, raw, out);
+  read_tls(in, raw, out);
   check_together(in, out);
   if (in.complaint()) return *in.complaint();
   return out;

@@ -42,6 +42,14 @@ How to connect (also explain and probe, but for the first):
   --source ADDRESS           connect from this address
   --interface NAME           connect through this network interface
 
+How to connect with TLS (connect only):
+  --tls                      connected is what has finished TLS and shown the right certificate
+  --alpn LIST                offer these protocols, as h2,http/1.1 (RFC 7301)
+  --tls-name NAME            the name or address to verify instead of the target's host
+  --ca-file FILE             trust these authorities (PEM) instead of the system's
+  --pin sha256-BASE64        trust this public key, and ask no authority; may repeat (RFC 7858)
+  --no-verify                whoever answers will do
+
 What is remembered of addresses, in ~/.local/state/lbresolve/health.sqlite:
   --state FILE, --no-state   in another file; nowhere: learn nothing from earlier runs, keep nothing
   --no-probes                open no connections in the background to see how addresses are

@@ -6,6 +6,7 @@
 #include "core/resolv_conf.hpp"
 #include "core/resolve_operation.hpp"
 #include "core/selection.hpp"
+#include "core/tls_identity.hpp"
 #include "core/upstreams.hpp"
 
 #include <lbresolve/options.hpp>
@@ -29,6 +30,9 @@ result<settings> check(options chosen);
 /// The same for the settings of one call.
 result<void> check(const resolve_options& o);
 result<void> check(const connect_options& o);
+
+/// Who has to answer where a connect is to speak TLS. `o` has been checked.
+tls_identity identity_for(const tls_options& o, const target& what);
 
 /// The upstreams to ask: those chosen, or the system's in their order.
 std::shared_ptr<upstreams> upstreams_for(const settings& s, const resolv_conf& system);

@@ -1,12 +1,14 @@
 #include "io/tls_session.hpp"
 
 #include "core/quoted.hpp"
+#include "io/leftover_bio.hpp"
 #include "io/tls_verify.hpp"
 
 #include <lbresolve/tls_error.hpp>
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 #include <climits>
 #include <utility>
 
@@ -153,6 +155,7 @@ void tls_session::receive_end() {
 }
 
 std::span<const std::uint8_t> tls_session::output() const {
+  if (out_ == nullptr) return {};
   char* at = nullptr;
   const long size = BIO_get_mem_data(out_, &at);
   return {reinterpret_cast<const std::uint8_t*>(at), size > 0 ? static_cast<std::size_t>(size) : 0};
@@ -168,20 +171,38 @@ void tls_session::sent(std::size_t count) {
 }
 
 bool tls_session::write(std::span<const std::uint8_t> plaintext) {
-  const own_error_queue errors;
-  while (state_ == state::open && !plaintext.empty()) {
-    std::size_t taken = 0;
-    const int done = SSL_write_ex(ssl_.get(), plaintext.data(), plaintext.size(), &taken);
-    if (done != 1) fail(reason(SSL_get_error(ssl_.get(), done)));
-    plaintext = plaintext.subspan(taken);
-  }
+  while (state_ == state::open && !plaintext.empty()) plaintext = plaintext.subspan(write_some(plaintext));
   return state_ == state::open;
+}
+
+std::size_t tls_session::write_some(std::span<const std::uint8_t> plaintext) {
+  if (state_ != state::open || plaintext.empty()) return 0;
+  const own_error_queue errors;
+  std::size_t taken = 0;
+  errno = 0;
+  const int done = SSL_write_ex(ssl_.get(), plaintext.data(), plaintext.size(), &taken);
+  if (done == 1) return taken;
+  const int why = SSL_get_error(ssl_.get(), done);
+  if (why != SSL_ERROR_WANT_READ && why != SSL_ERROR_WANT_WRITE) fail(reason(why));
+  return 0;
+}
+
+bool tls_session::attach(int fd) {
+  std::vector<std::uint8_t> leftover(BIO_ctrl_pending(in_));
+  if (!leftover.empty()) BIO_read(in_, leftover.data(), static_cast<int>(leftover.size()));
+  bio_pointer made = make_leftover_bio(fd, std::move(leftover));
+  if (!made) return false;
+  BIO* const both = made.release();
+  SSL_set_bio(ssl_.get(), both, both);  // frees those before
+  in_ = out_ = nullptr;
+  return true;
 }
 
 std::size_t tls_session::read(std::span<std::uint8_t> into) {
   if (state_ != state::open) return 0;
   const own_error_queue errors;
   std::size_t count = 0;
+  errno = 0;
   const int done = SSL_read_ex(ssl_.get(), into.data(), into.size(), &count);
   if (done == 1) return count;
   const int why = SSL_get_error(ssl_.get(), done);
@@ -226,6 +247,8 @@ error tls_session::reason(int ssl_error) const {
   if (refused_) return *refused_;
   const std::string& who = settings_.peer;
   const unsigned long first = ERR_peek_error();
+  if (ssl_error == SSL_ERROR_SYSCALL && first == 0 && errno != 0)
+    return error({errno, std::system_category()}, "the connection to " + who + " broke");
   const int number = ERR_GET_REASON(first);
   if (number == SSL_R_UNEXPECTED_EOF_WHILE_READING || (ssl_error == SSL_ERROR_SYSCALL && first == 0))
     return error(make_error_code(tls_errc::closed), who +

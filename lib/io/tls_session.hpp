@@ -1,4 +1,4 @@
-// One TLS client session: octets in, octets out. It knows no socket.
+// One TLS client session: octets in, octets out. It knows no socket, until it is given one for good.
 #pragma once
 
 #include "core/tls_identity.hpp"
@@ -56,8 +56,10 @@ class tls_session {
   /// So many octets of output() are on their way.
   void sent(std::size_t count);
 
-  /// False where the session is not open: nothing was taken.
+  /// False where the session is not open: nothing was taken. Before attach() only.
   bool write(std::span<const std::uint8_t> plaintext);
+  /// How much was taken; 0 where the socket takes nothing now, or state() has changed.
+  std::size_t write_some(std::span<const std::uint8_t> plaintext);
   /// How much was read; 0: nothing is there now, or state() has changed.
   std::size_t read(std::span<std::uint8_t> into);
   /// Says that nothing will follow. What the server still sends can be read.
@@ -73,6 +75,9 @@ class tls_session {
   const char* version() const noexcept { return SSL_get_version(ssl_.get()); }
   const char* cipher() const noexcept { return SSL_get_cipher_name(ssl_.get()); }
 
+  /// Of an open session without output: from now on it reads and writes the socket by itself, after what it has
+  /// already received. The descriptor stays the caller's. False where memory runs out.
+  bool attach(int fd);
   SSL* native() const noexcept { return ssl_.get(); }
 
   /// Makes the sessions of a context find their tls_session.
@@ -97,8 +102,8 @@ class tls_session {
   tls_settings settings_;
   std::string cache_key_;
   ssl_pointer ssl_;
-  BIO* in_ = nullptr;   // of ssl_
-  BIO* out_ = nullptr;  // of ssl_
+  BIO* in_ = nullptr;   // of ssl_; null once attached
+  BIO* out_ = nullptr;  // of ssl_; null once attached
   std::optional<error> refused_;
   state state_ = state::handshaking;
   error failure_;

@@ -35,7 +35,7 @@ std::string address_text(const ASN1_OCTET_STRING* octets) {
     return address::v4(v4).to_string();
   }
   std::array<std::uint8_t, 16> v6{};
-  if (raw.size() != v6.size()) return core::quoted(raw);
+  if (raw.size() != v6.size()) return "an address of " + std::to_string(raw.size()) + " octets";
   std::copy(raw.begin(), raw.end(), v6.begin());
   return address::v6(v6).to_string();
 }
@@ -75,9 +75,12 @@ std::optional<error> refuse_by_pins(X509_STORE_CTX& chain, const std::vector<cor
   return error(make_error_code(tls_errc::wrong_pin), "none of the pins matches the certificate of " + who);
 }
 
-std::string issuer_of(const X509& certificate) {
+/// A common name, or all of the name where it has none.
+std::string common_name_of(const X509_NAME* name) {
+  const int at = X509_NAME_get_index_by_NID(name, NID_commonName, -1);
+  if (at >= 0) return core::quoted(view_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at))));
   std::array<char, 256> text{};
-  X509_NAME_oneline(X509_get_issuer_name(&certificate), text.data(), static_cast<int>(text.size()));
+  X509_NAME_oneline(name, text.data(), static_cast<int>(text.size()));
   return core::quoted(text.data());
 }
 
@@ -170,28 +173,27 @@ std::optional<core::spki_pin> spki_of(const X509& certificate) {
   return out;
 }
 
-std::string subject_of(const X509& certificate) {
-  const X509_NAME* const subject = X509_get_subject_name(&certificate);
-  const int at = X509_NAME_get_index_by_NID(subject, NID_commonName, -1);
-  if (at >= 0) return core::quoted(view_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(subject, at))));
-  std::array<char, 256> text{};
-  X509_NAME_oneline(subject, text.data(), static_cast<int>(text.size()));
-  return core::quoted(text.data());
-}
+std::string subject_of(const X509& certificate) { return common_name_of(X509_get_subject_name(&certificate)); }
+std::string issuer_of(const X509& certificate) { return common_name_of(X509_get_issuer_name(&certificate)); }
 
-std::string names_of(const X509& certificate) {
-  constexpr std::size_t most = 4;
+std::vector<std::string> all_names_of(const X509& certificate) {
   const names_pointer names(
       static_cast<GENERAL_NAMES*>(X509_get_ext_d2i(&certificate, NID_subject_alt_name, nullptr, nullptr)));
   std::vector<std::string> all;
   for (int i = 0; i < sk_GENERAL_NAME_num(names.get()); ++i) {
     const GENERAL_NAME* const n = sk_GENERAL_NAME_value(names.get(), i);
-    if (n->type == GEN_DNS) all.push_back(core::quoted(view_of(n->d.dNSName)));
+    if (n->type == GEN_DNS) all.emplace_back(view_of(n->d.dNSName));
     if (n->type == GEN_IPADD) all.push_back(address_text(n->d.iPAddress));
   }
+  return all;
+}
+
+std::string names_of(const X509& certificate) {
+  constexpr std::size_t most = 4;
+  const std::vector<std::string> all = all_names_of(certificate);
   if (all.empty()) return "no name at all";
-  std::string text = all.front();
-  for (std::size_t i = 1; i < std::min(all.size(), most); ++i) text += ", " + all[i];
+  std::string text = core::quoted(all.front());
+  for (std::size_t i = 1; i < std::min(all.size(), most); ++i) text += ", " + core::quoted(all[i]);
   if (all.size() > most) text += " and " + std::to_string(all.size() - most) + " more";
   return text;
 }

@@ -8,6 +8,7 @@
 
 #include <optional>
 #include <string>
+#include <vector>
 
 namespace lbresolve::io {
 
@@ -24,9 +25,12 @@ std::optional<error> refuse(X509_STORE_CTX& chain, const core::tls_identity& ide
 /// SHA-256 over a certificate's DER SubjectPublicKeyInfo; nothing where OpenSSL cannot say.
 std::optional<core::spki_pin> spki_of(const X509& certificate);
 
-/// The subject's common name, or all of the subject where it has none, quoted: safe to print.
+/// The common name, or all of the name where it has none, quoted: safe to print.
 std::string subject_of(const X509& certificate);
-/// The names and addresses that a certificate is for, quoted, the first few of them: `"a.test", "b.test" and 3 more`.
+std::string issuer_of(const X509& certificate);
+/// The names and addresses that a certificate is for (subjectAltName), as it has them: text from outside.
+std::vector<std::string> all_names_of(const X509& certificate);
+/// The first few of them, quoted: `"a.test", "192.0.2.1" and 3 more`.
 std::string names_of(const X509& certificate);
 /// "2026-01-31 12:00 UTC"
 std::string text_of(const ASN1_TIME& when);
