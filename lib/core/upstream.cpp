@@ -80,7 +80,11 @@ result<parts> split(std::string_view text, std::string_view rest) {
 
 upstream make_upstream(const endpoint& at, std::optional<transport> only) {
   const std::string scheme = only ? std::string(to_string(*only)) + "://" : std::string();
-  return {.at = at, .only = only, .text = scheme + at.to_string()};
+  upstream u;
+  u.at = at;
+  u.only = only;
+  u.text = scheme + at.to_string();
+  return u;
 }
 
 result<upstream> parse_upstream(std::string_view text) {
