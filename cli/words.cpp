@@ -150,7 +150,7 @@ std::string subject(const tls_stream& tls) {
   if (!tls.protocol().empty()) text += fmt::format(", {}", tls.protocol());
   if (tls.is_resumed()) text += ", resumed";
   const auto until = fmt::gmtime(std::chrono::system_clock::to_time_t(with.not_after));
-  return text + fmt::format("; certificate {} of {}, until {:%Y-%m-%d}", with.subject, with.issuer, until);
+  return text + fmt::format("; certificate \"{}\" of \"{}\", until {:%Y-%m-%d}", with.subject, with.issuer, until);
 }
 
 std::string outcome(const query_record& q, elapsed now, detail how) {
@@ -191,7 +191,9 @@ std::string outcome(const attempt_record& a, elapsed now, detail how) {
     case pending:
       return waited;
     case won:
-      return "won";
+      if (!a.tls_started) return "won";
+      return fmt::format("won: TCP in {}, TLS in {}", in_ms(*a.tls_started - a.started),
+                         in_ms(a.ended.value_or(now) - *a.tls_started));
     case failed:
       if (!a.failure.empty()) return "TLS: " + a.failure;
       if (a.code == std::errc::timed_out) return waited;

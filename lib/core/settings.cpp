@@ -57,7 +57,8 @@ std::optional<error> check_tls(const tls_options& o) {
   for (const std::string& pin : o.pins)
     if (!parse_spki_pin(pin))
       return bad("tls.pins: " + quoted(pin) + " is not the SHA-256 of a public key, as sha256-BASE64");
-  if (!o.name.empty() && !address::parse(o.name) && !name::from_text(o.name))
+  const auto host = parse_target(o.name, false);
+  if (!o.name.empty() && (!host || host.value().port || host.value().https || host.value().service))
     return bad("tls.name " + quoted(o.name) + " is neither a DNS name nor an IP address");
   return std::nullopt;
 }

@@ -78,10 +78,10 @@ std::optional<error> refuse_by_pins(X509_STORE_CTX& chain, const std::vector<cor
 /// A common name, or all of the name where it has none.
 std::string common_name_of(const X509_NAME* name) {
   const int at = X509_NAME_get_index_by_NID(name, NID_commonName, -1);
-  if (at >= 0) return core::quoted(view_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at))));
+  if (at >= 0) return std::string(view_of(X509_NAME_ENTRY_get_data(X509_NAME_get_entry(name, at))));
   std::array<char, 256> text{};
   X509_NAME_oneline(name, text.data(), static_cast<int>(text.size()));
-  return core::quoted(text.data());
+  return text.data();
 }
 
 tls_errc reason_of(int verify_error) {
@@ -112,9 +112,9 @@ std::string sentence_for(X509_STORE_CTX& chain, tls_errc why, const core::tls_id
   const X509* const current = X509_STORE_CTX_get_current_cert(&chain);
   const X509& at_fault = current != nullptr ? *current : *leaf;
   const bool is_leaf = X509_STORE_CTX_get_error_depth(&chain) == 0;
-  const std::string its = is_leaf
-                              ? "the certificate of " + who
-                              : "the certificate " + subject_of(at_fault) + ", which that of " + who + " depends on,";
+  const std::string its =
+      is_leaf ? "the certificate of " + who
+              : "the certificate " + core::quoted(subject_of(at_fault)) + ", which that of " + who + " depends on,";
   switch (why) {
     case tls_errc::wrong_name:
       return "the certificate of " + who + " is for " + names_of(*leaf) + ", not for " + core::quoted(wanted.name);
@@ -127,7 +127,7 @@ std::string sentence_for(X509_STORE_CTX& chain, tls_errc why, const core::tls_id
     case tls_errc::self_signed:
       return "the certificate of " + who + " is self-signed, and not trusted";
     case tls_errc::unknown_issuer:
-      return its + " was issued by " + issuer_of(at_fault) + ", which is not a trusted authority";
+      return its + " was issued by " + core::quoted(issuer_of(at_fault)) + ", which is not a trusted authority";
     default:
       return its + " cannot be accepted: " + X509_verify_cert_error_string(X509_STORE_CTX_get_error(&chain));
   }

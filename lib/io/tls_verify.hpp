@@ -25,7 +25,7 @@ std::optional<error> refuse(X509_STORE_CTX& chain, const core::tls_identity& ide
 /// SHA-256 over a certificate's DER SubjectPublicKeyInfo; nothing where OpenSSL cannot say.
 std::optional<core::spki_pin> spki_of(const X509& certificate);
 
-/// The common name, or all of the name where it has none, quoted: safe to print.
+/// The common name, or all of the name where it has none, as the certificate has it: text from outside.
 std::string subject_of(const X509& certificate);
 std::string issuer_of(const X509& certificate);
 /// The names and addresses that a certificate is for (subjectAltName), as it has them: text from outside.

@@ -17,9 +17,9 @@ struct ssl_st;  // OpenSSL's SSL
 
 namespace lbresolve {
 
-/// A certificate in words. Names are as the certificate has them: text from outside.
+/// A certificate in words. They are as the certificate has them: escape them before they reach a terminal.
 struct tls_certificate {
-  std::string subject;             ///< its common name, or all of the subject, quoted and escaped
+  std::string subject;             ///< its common name, or all of the subject where it has none
   std::string issuer;              ///< likewise
   std::vector<std::string> names;  ///< subjectAltName: DNS names and addresses
   std::chrono::system_clock::time_point not_before;
