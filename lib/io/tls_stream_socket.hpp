@@ -13,7 +13,7 @@ class tls_stream_socket final : public byte_stream, event_loop::watcher {
  public:
   /// @param connected with TLS, and not attached. @param loop must outlive this
   tls_stream_socket(event_loop& loop, connected_socket connected);
-  ~tls_stream_socket();
+  ~tls_stream_socket() override;
   tls_stream_socket(const tls_stream_socket&) = delete;
   tls_stream_socket& operator=(const tls_stream_socket&) = delete;
 

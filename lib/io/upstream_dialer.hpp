@@ -37,7 +37,7 @@ class upstream_dialer final : public stream_dialer {
  public:
   /// @param loop must outlive this
   upstream_dialer(event_loop& loop, dialer_settings settings);
-  ~upstream_dialer();
+  ~upstream_dialer() override;
   upstream_dialer(const upstream_dialer&) = delete;
   upstream_dialer& operator=(const upstream_dialer&) = delete;
 
