@@ -21,7 +21,8 @@ namespace {
 /// CLI11, and @server may stand anywhere.
 struct raw_arguments {
   bool help = false, version = false, v4 = false, v6 = false;
-  bool no_cache = false, no_search = false, no_probes = false, stale = false, https = false, no_https = false;
+  bool no_cache = false, no_search = false, no_probes = false, learn_weights = false, stale = false, https = false,
+       no_https = false;
   bool trace = false, watch = false, clear = false, no_state = false;
   bool tls = false, no_verify = false;
   std::string timeout, attempt_delay, policy, mode, interval, count, parallel, source, interface, subnet, nat64,
@@ -42,6 +43,7 @@ void declare(CLI::App& app, raw_arguments& raw) {
   app.add_flag("--no-search", raw.no_search);
   app.add_flag("--stale", raw.stale);
   app.add_flag("--no-probes", raw.no_probes);
+  app.add_flag("--learn-weights", raw.learn_weights);
   app.add_flag("--https", raw.https);
   app.add_flag("--no-https", raw.no_https);
   app.add_flag("--trace", raw.trace);
@@ -193,6 +195,8 @@ void read_values(reader& in, const raw_arguments& raw, arguments& out) {
   out.no_search = raw.no_search;
   out.stale = raw.stale;
   out.no_probes = raw.no_probes;
+  out.learn_weights = raw.learn_weights;
+  if (raw.learn_weights && out.mode != selection_mode::client) in.complain("--learn-weights needs --mode client");
   if (raw.https && raw.no_https) in.complain("--https and --no-https exclude each other");
   if (raw.https || raw.no_https) out.https = raw.https;
   out.trace = raw.trace;
@@ -273,7 +277,9 @@ constexpr narrow_option narrow_options[] = {
     {"--interface", "connect, explain and probe", connects},
     {"--watch", "probe", [](arguments::command c) { return c == arguments::command::probe; }},
     {"--clear", "health", [](arguments::command c) { return c == arguments::command::health; }},
-    {"--count", "resolve, connect and probe",
+    {"--count", "resolve, connect, explain and probe",
+     [](arguments::command c) { return c != arguments::command::health; }},
+    {"--parallel", "resolve, connect and probe",
      [](arguments::command c) { return c != arguments::command::explain && c != arguments::command::health; }},
 };
 
@@ -379,6 +385,7 @@ options arguments::resolver_options() const {
   if (mode) o.selection.mode = *mode;
   // One operation is over before any probe: what is overdue is tried beside it instead.
   o.selection.probing = !no_probes && (many() || watch);
+  o.selection.learn_weights = learn_weights;
   o.selection.state_file = state;
   if (families) o.families = *families;
   if (attempt_delay) o.racing.attempt_delay = *attempt_delay;

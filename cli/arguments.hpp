@@ -36,6 +36,7 @@ struct arguments {
   bool no_search = false;
   bool stale = false;
   bool no_probes = false;
+  bool learn_weights = false;
   std::optional<bool> https;  ///< --https, --no-https
   bool trace = false;
   bool watch = false;              ///< probe: again and again

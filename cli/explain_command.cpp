@@ -32,12 +32,16 @@ std::string told(const arguments& args, const terminal& to, const result<explana
 
 exit_code run_explain(const arguments& args, resolver& with, const terminal& to, output& out) {
   verdict all;
-  repeated<explanation> work{.start = {}, .finished = {}};
+  // Asked about so often, it is explained as it stands at the end.
+  int left = args.count.value_or(1);
+  repeated<explanation> work{
+      .count = left, .interval = args.interval.value_or(std::chrono::milliseconds{0}), .start = {}, .finished = {}};
   work.start = [&](int, explain_callback done) {
     return with.async_explain(args.targets.front(), connect_settings(args), std::move(done));
   };
   work.finished = [&](int, result<explanation> what) {
     if (!what) all.failed(what.error());
+    if (--left > 0 && what) return true;
     return out.write(told(args, to, what));
   };
   repeat(with, work);

@@ -34,6 +34,7 @@ How to choose among addresses:
   --policy POLICY            balanced (the default), fastest, round_robin, random, hash, in_order
   --mode MODE                hybrid: inside the newest answer (the default); client: inside all
                              that still count; server: the order of the answer stands
+  --learn-weights            with --mode client: share as often as DNS answers with each address
   --key TEXT                 what decides with --policy hash; else the target
 
 How to connect (also explain and probe, but for the first):

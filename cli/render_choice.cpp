@@ -47,12 +47,20 @@ void append_table(std::string& out, const terminal& to, row head, std::vector<ro
   append_rows(out, to, rows, fit_columns(rows, to.width));
 }
 
-row explained_row(const terminal& to, const explained_candidate& c, int place, bool tiers) {
+/// Columns that are there only where they say something.
+struct optional_columns {
+  bool tiers = false;    ///< priority and weight
+  bool answers = false;  ///< in how many of them it is
+};
+
+row explained_row(const terminal& to, const explained_candidate& c, int place, const optional_columns& shown) {
   row out{{fmt::format("{}", place), ink::plain, true}, {subject(c.endpoint), ink::strong}};
-  if (tiers) {
+  if (shown.tiers) {
     out.push_back({fmt::format("{}", c.priority), ink::plain, true});
     out.push_back({c.weight ? fmt::format("{}", *c.weight) : std::string("-"), ink::plain, true});
   }
+  if (shown.answers)
+    out.push_back({c.frequency ? fmt::format("{:.0f} %", 100 * *c.frequency) : std::string("-"), ink::plain, true});
   out.push_back({to_string(c.state), ink_of(c.state)});
   out.push_back({c.srtt ? in_ms(*c.srtt) : std::string("-"), ink::plain, true});
   out.push_back({record_of(c.successes, c.failures), ink::plain, true});
@@ -65,19 +73,22 @@ row explained_row(const terminal& to, const explained_candidate& c, int place, b
 }  // namespace
 
 void append_explanation(std::string& out, const terminal& to, const explanation& e) {
-  bool tiers = false;
-  for (const explained_candidate& c : e.candidates)
-    tiers = tiers || c.weight || c.priority != e.candidates.front().priority;
+  optional_columns shown;
+  for (const explained_candidate& c : e.candidates) {
+    shown.tiers = shown.tiers || c.weight || c.priority != e.candidates.front().priority;
+    shown.answers = shown.answers || c.frequency;
+  }
   row head{{"#", ink::faint, true}, {"address"}};
-  if (tiers) {
+  if (shown.tiers) {
     head.push_back({"priority", ink::faint, true});
     head.push_back({"weight", ink::faint, true});
   }
+  if (shown.answers) head.push_back({"answers", ink::faint, true});
   for (const char* title : {"state", "srtt", "success", "cost", "first", "why"}) head.push_back({title});
   for (std::size_t i = head.size() - 5; i + 1 < head.size(); ++i) head[i].right = true;
   std::vector<row> rows;
   int place = 0;
-  for (const explained_candidate& c : e.candidates) rows.push_back(explained_row(to, c, ++place, tiers));
+  for (const explained_candidate& c : e.candidates) rows.push_back(explained_row(to, c, ++place, shown));
   append_table(out, to, std::move(head), std::move(rows));
   append_text(out, to,
               fmt::format("policy {}, mode {}, the name's answers: {}", to_string(e.policy), to_string(e.mode),

@@ -146,6 +146,7 @@ json json_value(const explanation& e) {
     json one = json_endpoint(c.endpoint);
     one["priority"] = c.priority;
     one["weight"] = c.weight ? json(*c.weight) : json(nullptr);
+    one["frequency"] = c.frequency ? json(rounded(*c.frequency)) : json(nullptr);
     one["state"] = one_word(to_string(c.state));
     one["srtt_ms"] = optional_ms(c.srtt);
     one["successes_30s"] = c.successes;

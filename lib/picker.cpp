@@ -47,7 +47,7 @@ std::optional<endpoint> picker::pick() noexcept {
   if (!plan_) return std::nullopt;
   quick_random random(state_);
   const std::uint64_t turn = plan_->policy == policy::round_robin ? state_++ : 0;
-  return io::pick_from(*plan_, random, turn);
+  return io::pick_from(plan_->policy, plan_->head, plan_->choices, random, turn);
 }
 
 }  // namespace lbresolve

@@ -130,6 +130,7 @@ result<std::unique_ptr<core::resolve_operation>> resolver::impl::prepare_explain
   core::resolve_request r{.lookup = std::move(b.lookup),
                           .ordering = core::ordering_for(settings_, o),
                           .memory = std::move(b.memory),
+                          .members = true,
                           .use_cache = o.use_cache,
                           .deadline = b.now + std::min<core::duration>(o.timeout, resolve_options{}.timeout),
                           .source_of = source_lookup_for(o),

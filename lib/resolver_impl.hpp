@@ -132,11 +132,11 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   operation observe(io::observer::subject s, std::function<void()> on_shut_down,
                     const std::shared_ptr<id>& number = nullptr);
   void stop_observing(id number);
-  using publisher = std::function<void(std::shared_ptr<const io::board_plan>)>;
+  using publisher = std::function<void(std::optional<io::board_plan>)>;
   result<bool> begin_picking(std::string_view target, const connect_options& o, std::function<bool()> is_wanted,
                              publisher publish);
-  std::shared_ptr<const io::board_plan> plan_for(const std::vector<core::candidate>& members,
-                                                 const core::order_settings& ordering);
+  std::optional<io::board_plan> plan_for(const std::vector<core::candidate>& members,
+                                         const core::order_settings& ordering);
 
   void use_upstreams(const std::shared_ptr<const core::system_settings>& system);
   bool start_thread();

@@ -70,24 +70,32 @@ void resolver::impl::stop_observing(id number) {
 
 // ---- Pickers ------------------------------------------------------------------------------------------------------
 
-std::shared_ptr<const io::board_plan> resolver::impl::plan_for(const std::vector<core::candidate>& members,
-                                                               const core::order_settings& ordering) {
-  core::front_row row = core::front_of(members, ordering, io::thread_random());
-  if (row.members.empty()) return nullptr;
+std::optional<io::board_plan> resolver::impl::plan_for(const std::vector<core::candidate>& members,
+                                                       const core::order_settings& ordering) {
+  const core::front_row row = core::front_of(members, ordering, io::thread_random());
+  if (row.members.empty()) return std::nullopt;
+  io::board_plan out;
+  out.policy = ordering.policy;
+  const auto add = [&](const core::pick_choice& how) {
+    const endpoint& at = row.members[how.index].endpoint;
+    out.choices.push_back({.how = how, .at = at, .busy = memory_.in_flight(at)});
+  };
+  const bool in_turn =
+      ordering.policy == policy::round_robin || ordering.policy == policy::hash || ordering.policy == policy::in_order;
+  if (in_turn) {
+    for (std::uint32_t i = 0; i < row.members.size(); ++i) add({i, {}});
+    return out;
+  }
   core::balance_rules rules = ordering.balance;
   if (ordering.policy == policy::fastest) rules.band = 0;
   const bool by_weight = row.weighted || ordering.policy == policy::random;
-  auto plan = std::make_shared<io::board_plan>();
-  plan->policy = ordering.policy;
-  plan->plan = core::pick_plan(row.contenders, row.costs, by_weight, rules);
-  for (const core::candidate& c : row.members) {
-    plan->members.push_back(c.endpoint);
-    plan->busy.push_back(memory_.in_flight(c.endpoint));
-  }
-  return plan;
+  const core::pick_plan plan(row.contenders, row.costs, by_weight, rules);
+  out.head = plan.head();
+  for (const core::pick_choice& c : plan.choices()) add(c);
+  return out;
 }
 
-/// Observes a target and waits until its first plan has been published; each later one is published too, null once it
+/// Observes a target and waits until its first plan has been published; each later one is published too, none once it
 /// has lapsed.
 result<bool> resolver::impl::begin_picking(std::string_view target, const connect_options& o,
                                            std::function<bool()> is_wanted, publisher publish) {
@@ -99,7 +107,7 @@ result<bool> resolver::impl::begin_picking(std::string_view target, const connec
   subject.on_update = [this, box, publish = std::move(publish), ordering = core::ordering_for(settings_, o),
                        text = std::string(target)](const auto& members) {
     auto plan = plan_for(members, ordering);
-    const bool can_pick = plan != nullptr;
+    const bool can_pick = plan.has_value();
     publish(std::move(plan));
     if (can_pick)
       box->put(true);
@@ -120,7 +128,9 @@ result<picker> resolver::impl::make_picker(std::string_view target, const connec
   auto board = std::make_shared<io::pick_board>();
   BOOST_OUTCOME_TRYV(begin_picking(
       target, o, [board] { return board->take_use(); },
-      [board](std::shared_ptr<const io::board_plan> p) { board->publish(std::move(p)); }));
+      [board](std::optional<io::board_plan> p) {
+        board->publish(p ? std::make_shared<const io::board_plan>(std::move(*p)) : nullptr);
+      }));
   return picker(std::move(board), io::thread_random().next());
 }
 
@@ -129,7 +139,7 @@ result<endpoint> resolver::impl::pick(std::string_view target) {
   const std::string name(target);
   BOOST_OUTCOME_TRYV(begin_picking(
       target, {}, [this, name] { return plans_.take_use(name); },
-      [this, name](std::shared_ptr<const io::board_plan> p) { plans_.publish(name, std::move(p)); }));
+      [this, name](std::optional<io::board_plan> p) { plans_.publish(name, std::move(p)); }));
   if (const auto picked = plans_.pick(target, io::thread_random())) return *picked;
   return error(make_error_code(errc::no_addresses), name + " has no address to pick");
 }

@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 namespace lbresolve::core {
 namespace {
@@ -91,8 +92,7 @@ alias_table::alias_table(std::span<const double> weights) : slots_(weights.size(
 }
 
 pick_plan::pick_plan(std::span<const contender> set, std::span<const double> costs, bool weighted,
-                     const balance_rules& rules)
-    : uneven_(static_cast<float>(rules.uneven)) {
+                     const balance_rules& rules) {
   if (set.empty()) return;
   const double best = *std::min_element(costs.begin(), costs.end());
   const auto is_inside = [&](std::size_t i) {
@@ -103,28 +103,46 @@ pick_plan::pick_plan(std::span<const contender> set, std::span<const double> cos
     const double noise = std::min(rules.band_noise * nanoseconds(set[i].known.rttvar), most_noise);
     return costs[i] <= rules.band * best + nanoseconds(rules.band_slack) + noise;
   };
-  bool any_unmeasured = false;
-  for (std::uint32_t i = 0; i < set.size(); ++i) {
-    if (is_inside(i)) {
-      band_.push_back(i);
-      any_unmeasured = any_unmeasured || !set[i].known.measured;
-      continue;
-    }
-    outside_.push_back({i, 1, costs[i]});
-    if (set[i].known.age >= rules.explore_after) far_.push_back(i);
-  }
-  std::sort(outside_.begin(), outside_.end(), [](const member& a, const member& b) { return a.cost < b.cost; });
+  std::vector<std::uint32_t> outside;
+  for (std::uint32_t i = 0; i < set.size(); ++i) (is_inside(i) ? band_ : outside).push_back(i);
+  head_.uneven = static_cast<float>(rules.uneven);
+  head_.explore_below = static_cast<std::uint32_t>(std::clamp(rules.explore, 0.0, 1.0) * 65536);
+  draw_from_band(set, costs, weighted);
+  keep_outside(set, costs, std::move(outside), rules);
+}
+
+void pick_plan::draw_from_band(std::span<const contender> set, std::span<const double> costs, bool weighted) {
+  const double best = *std::min_element(costs.begin(), costs.end());
+  const bool any_unmeasured =
+      std::any_of(band_.begin(), band_.end(), [&](std::uint32_t i) { return !set[i].known.measured; });
   std::vector<double> weights;
   for (const std::uint32_t i : band_) {
     if (any_unmeasured && !weighted && set[i].known.measured) continue;
     const double weight = set[i].weight * set[i].known.ramp;
     weights.push_back(weight);
+    pick_choice& c = choices_.emplace_back();
+    c.index = i;
+    c.inverse_weight = static_cast<float>(1 / std::max(weight, 1e-6));
     // One never measured may be as near as the best: only what goes on there makes it spill.
-    const double cost = set[i].known.measured ? costs[i] : best;
-    drawn_.push_back({i, static_cast<float>(1 / std::max(weight, 1e-6)), cost});
+    c.cost = static_cast<float>(set[i].known.measured ? costs[i] : best);
   }
-  table_ = alias_table(weights);
-  explore_below_ = static_cast<std::uint32_t>(std::clamp(rules.explore, 0.0, 1.0) * 65536);
+  const alias_table table(weights);
+  for (std::size_t i = 0; i < choices_.size(); ++i) choices_[i].slot = table[i];
+  head_.drawn = static_cast<std::uint32_t>(choices_.size());
+}
+
+void pick_plan::keep_outside(std::span<const contender> set, std::span<const double> costs,
+                             std::vector<std::uint32_t> outside, const balance_rules& rules) {
+  std::sort(outside.begin(), outside.end(), [&](std::uint32_t a, std::uint32_t b) { return costs[a] < costs[b]; });
+  for (const std::uint32_t i : outside) {
+    pick_choice& c = choices_.emplace_back();
+    c.index = i;
+    c.cost = static_cast<float>(costs[i]);
+  }
+  head_.outside = static_cast<std::uint32_t>(outside.size());
+  for (std::uint32_t k = 0; k < outside.size(); ++k)
+    if (set[outside[k]].known.age >= rules.explore_after)
+      choices_[head_.drawn + head_.far++].slot.alias = head_.drawn + k;
 }
 
 }  // namespace lbresolve::core

@@ -30,7 +30,7 @@ struct balance_rules {
 /// One member of the set to choose from.
 struct contender {
   health_view known;
-  double weight = 1;  ///< from DNS; at least 0
+  double weight = 1;  ///< from DNS, or learned from its answers; at least 0
 };
 
 /// The median of what was measured in the set; zero where nothing was.
@@ -45,93 +45,113 @@ std::vector<double> costs_of(std::span<const contender> set, const balance_rules
 /// Draws an index with probability proportional to its weight, in constant time (Vose 1991).
 class alias_table {
  public:
-  /// @param weights finite, not negative; all zero counts as all equal
-  explicit alias_table(std::span<const double> weights = {});
-  bool empty() const noexcept { return slots_.empty(); }
-  std::size_t size() const noexcept { return slots_.size(); }
-  /// @param bits 32 uniform bits
-  std::uint32_t draw(std::uint32_t bits) const noexcept {
-    const std::uint64_t scaled = std::uint64_t{bits} * slots_.size();
-    const slot& s = slots_[scaled >> 32];
-    return static_cast<std::uint32_t>(scaled) < s.threshold ? static_cast<std::uint32_t>(scaled >> 32) : s.alias;
-  }
-
- private:
   struct slot {
     std::uint32_t threshold = std::numeric_limits<std::uint32_t>::max();
     std::uint32_t alias = 0;
   };
+
+  /// @param weights finite, not negative; all zero counts as all equal
+  explicit alias_table(std::span<const double> weights = {});
+  const slot& operator[](std::size_t i) const noexcept { return slots_[i]; }
+  std::uint32_t draw(std::uint32_t bits) const noexcept {
+    return draw(bits, slots_.size(), [this](std::uint32_t i) { return slots_[i]; });
+  }
+
+  /// The same from slots that lie elsewhere. @param bits 32 uniform bits
+  template <class SlotAt>
+  static std::uint32_t draw(std::uint32_t bits, std::size_t size, SlotAt&& at) noexcept {
+    const std::uint64_t scaled = std::uint64_t{bits} * size;
+    const auto i = static_cast<std::uint32_t>(scaled >> 32);
+    const slot& s = at(i);
+    return static_cast<std::uint32_t>(scaled) < s.threshold ? i : s.alias;
+  }
+
+ private:
   std::vector<slot> slots_;
 };
+
+/// What a pick needs to know of one member. A plan lists those that are drawn, then those outside the band, by cost.
+struct pick_choice {
+  std::uint32_t index = 0;  ///< of the set
+  /// Drawn: its slot of the alias table. Outside: the k-th one's alias is where the k-th far one stands.
+  alias_table::slot slot;
+  float inverse_weight = 1;
+  float cost = 0;  ///< in nanoseconds; a float, so that all of a member fits a cache line
+};
+
+/// What a pick needs to know of the plan as a whole.
+struct pick_head {
+  std::uint32_t drawn = 0;          ///< the band, or those of it that were never measured
+  std::uint32_t outside = 0;        ///< of the band
+  std::uint32_t far = 0;            ///< of those outside: with an old estimate
+  std::uint32_t explore_below = 0;  ///< of 65536
+  float uneven = 1.25F;
+};
+
+/// The pick itself, wherever the choices lie: where in the plan the one to use stands. A plan that is not empty.
+/// @param at `at(i)` is the i-th choice @param in_flight `in_flight(i)` tells what goes on there now
+template <class ChoiceAt, class InFlight>
+std::uint32_t pick(const pick_head& head, random_source& random, ChoiceAt&& at, InFlight&& in_flight) {
+  // The one drawn, unless so much goes on there that the nearest one outside the band is the faster.
+  const auto spilled = [&](std::uint32_t drawn) {
+    if (head.outside == 0) return drawn;
+    float load = at(drawn).cost * static_cast<float>(in_flight(drawn) + 1);
+    std::uint32_t to = drawn;
+    for (std::uint32_t i = head.drawn; i < head.drawn + head.outside && load > at(i).cost; ++i) {
+      const float there = at(i).cost * static_cast<float>(in_flight(i) + 1);
+      if (there >= load) continue;
+      load = there;
+      to = i;
+    }
+    return to;
+  };
+  if (head.drawn == 1 && head.far == 0) return spilled(0);
+  constexpr std::uint64_t explore_mask = 0xFFFF;
+  const std::uint64_t bits = random.next();
+  if (head.far != 0 && (bits & explore_mask) < head.explore_below)
+    return at(head.drawn + static_cast<std::uint32_t>(random.below(head.far))).slot.alias;
+  if (head.drawn == 1) return spilled(0);
+  const auto slot_at = [&](std::uint32_t i) { return at(i).slot; };
+  const std::uint32_t first = alias_table::draw(static_cast<std::uint32_t>(bits >> 32), head.drawn, slot_at);
+  const std::uint32_t second = alias_table::draw(static_cast<std::uint32_t>(bits), head.drawn, slot_at);
+  if (first == second) return spilled(first);
+  // Without the one to come: counted in, it would turn idle members towards the heavier one beyond its weight.
+  const float load = static_cast<float>(in_flight(first)) * at(first).inverse_weight;
+  const float other = static_cast<float>(in_flight(second)) * at(second).inverse_weight;
+  return spilled(load > head.uneven * other ? second : first);
+}
 
 /// Everything a pick needs, made when DNS or health has changed, off the pick's path. A value; reading it is safe from
 /// any number of threads.
 class pick_plan {
  public:
+  pick_plan() = default;
   /// @param costs of `set`, as costs_of() gives them
   /// @param weighted the weights are the operator's word: everybody is in the band
-  pick_plan() = default;
   pick_plan(std::span<const contender> set, std::span<const double> costs, bool weighted, const balance_rules& rules);
 
   /// The index to use, out of the set; 0 of a set of one. `in_flight(i)` tells what goes on at i now.
   template <class InFlight>
   std::uint32_t pick(random_source& random, InFlight&& in_flight) const {
-    if (drawn_.size() == 1 && far_.empty()) return spilled(0, in_flight);
-    const std::uint64_t bits = random.next();
-    if (!far_.empty() && (bits & explore_mask) < explore_below_)
-      return far_[static_cast<std::size_t>(random.below(far_.size()))];
-    if (drawn_.size() == 1) return spilled(0, in_flight);
-    const std::uint32_t first = table_.draw(static_cast<std::uint32_t>(bits >> 32));
-    const std::uint32_t second = table_.draw(static_cast<std::uint32_t>(bits));
-    return spilled(first == second || !is_uneven(first, second, in_flight) ? first : second, in_flight);
+    const auto at = [this](std::uint32_t i) -> const pick_choice& { return choices_[i]; };
+    return choices_[core::pick(head_, random, at, [&](std::uint32_t i) { return in_flight(choices_[i].index); })].index;
   }
 
   /// The members of the band, as indices of the set.
   std::span<const std::uint32_t> band() const noexcept { return band_; }
-  bool empty() const noexcept { return drawn_.empty(); }
+  bool empty() const noexcept { return choices_.empty(); }
+
+  const pick_head& head() const noexcept { return head_; }
+  std::span<const pick_choice> choices() const noexcept { return choices_; }
 
  private:
-  static constexpr std::uint64_t explore_mask = 0xFFFF;
-  struct member {
-    std::uint32_t index = 0;
-    float inverse_weight = 1;
-    double cost = 0;
-  };
-
-  template <class InFlight>
-  bool is_uneven(std::uint32_t first, std::uint32_t second, InFlight& in_flight) const {
-    const member& a = drawn_[first];
-    const member& b = drawn_[second];
-    // Without the one to come: counted in, it would turn idle members towards the heavier one beyond its weight.
-    return static_cast<float>(in_flight(a.index)) * a.inverse_weight >
-           uneven_ * static_cast<float>(in_flight(b.index)) * b.inverse_weight;
-  }
-
-  /// The one drawn, unless so much goes on there that the nearest one outside the band is the faster.
-  template <class InFlight>
-  std::uint32_t spilled(std::uint32_t drawn, InFlight& in_flight) const {
-    const member& m = drawn_[drawn];
-    if (outside_.empty()) return m.index;
-    double load = m.cost * (in_flight(m.index) + 1);
-    std::uint32_t to = m.index;
-    for (const member& o : outside_) {
-      if (load <= o.cost) break;
-      const double there = o.cost * (in_flight(o.index) + 1);
-      if (there < load) {
-        load = there;
-        to = o.index;
-      }
-    }
-    return to;
-  }
+  void draw_from_band(std::span<const contender> set, std::span<const double> costs, bool weighted);
+  void keep_outside(std::span<const contender> set, std::span<const double> costs, std::vector<std::uint32_t> outside,
+                    const balance_rules& rules);
 
   std::vector<std::uint32_t> band_;
-  std::vector<member> drawn_;       // the band, or those of it that were never measured
-  std::vector<member> outside_;     // by cost
-  std::vector<std::uint32_t> far_;  // outside, with an old estimate
-  alias_table table_;               // over drawn_
-  float uneven_ = 1.25F;
-  std::uint32_t explore_below_ = 0;  // of 65536
+  pick_head head_;
+  std::vector<pick_choice> choices_;
 };
 
 }  // namespace lbresolve::core

@@ -30,6 +30,12 @@ struct origin {
   friend bool operator==(const origin&, const origin&) = default;
 };
 
+/// Addresses of the target's own name. Only their answers are compared with earlier ones: what service records name is
+/// as the newest records have it, and their hosts change numbers when the records change places.
+constexpr bool is_of_the_name(origin o) noexcept {
+  return o.host == 0 && (o.type == rr_type::a || o.type == rr_type::aaaa);
+}
+
 struct candidate {
   /// Priorities behind all that DNS can name (RFC 9460 section 3): the end of a chain of aliases, and the host itself
   /// without its service records.
@@ -41,6 +47,7 @@ struct candidate {
   std::uint32_t priority = 0;                ///< SRV or SVCB priority: lower tiers are exhausted first
   std::uint16_t weight = 0;                  ///< SRV weight, of all addresses of its record together
   bool weighted = false;                     ///< DNS gave `weight`
+  double frequency = 0;                      ///< learned: in how many of the answers it is, up to 1; 0: not learned
   bool hint = false;                         ///< from ipv4hint or ipv6hint (RFC 9460 section 7.3)
   bool translated = false;                   ///< an IPv4 address behind a NAT64
   std::string skip;                          ///< not empty: never start it, and this is the reason

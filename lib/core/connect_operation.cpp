@@ -105,25 +105,12 @@ void connect_operation::feed_stale(time_point now, random_source& random) {
 void connect_operation::feed(service_lookup::action found, time_point now, random_source& random) {
   if (found.is == service_lookup::action::kind::expect) return race_.expect(found.from, found.priority);
   if (found.is == service_lookup::action::kind::none) return race_.on_no_candidates(found.from, now);
-  const bool is_addresses = found.from.type == rr_type::a || found.from.type == rr_type::aaaa;
-  if (is_addresses && found.from.host == 0) add_kept(found, now);
+  if (is_of_the_name(found.from))
+    request_.memory.join_kept(found.from, found.candidates, found.expires, found.ttl, now);
   for (candidate& c : found.candidates) complete(c);
   if (request_.memory.look_up(found.candidates, now, random) && !std::exchange(panic_, true))
     story_->notes.emplace_back("most addresses fail and none succeeds: suspecting the local network, ejecting nobody");
   race_.on_candidates(found.from, std::move(found.candidates), now, random);
-}
-
-/// Adds the members that the newest answer does not have (mode `client`). Only of the name itself: what service records
-/// name is as the newest records have it, and their hosts change numbers when the records change places.
-void connect_operation::add_kept(service_lookup::action& found, time_point now) {
-  for (const member& m : request_.memory.kept_besides(found.from, found.candidates, found.expires, found.ttl, now)) {
-    candidate& c = found.candidates.emplace_back();
-    c.endpoint = m.at;
-    c.priority = m.priority;
-    c.weight = m.weight;
-    c.weighted = m.weighted;
-    c.from = found.from;
-  }
 }
 
 void connect_operation::on_connected(std::size_t attempt, time_point now) {

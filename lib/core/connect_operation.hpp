@@ -67,7 +67,6 @@ class connect_operation final : public operation {
   bool may_be_stale(const question& q) const;
   void feed_stale(time_point now, random_source& random);
   void feed(service_lookup::action found, time_point now, random_source& random);
-  void add_kept(service_lookup::action& found, time_point now);
   void complete(candidate& c);
   void resolve_again(time_point now);
   std::string sentence() const;

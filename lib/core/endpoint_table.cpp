@@ -3,13 +3,13 @@
 namespace lbresolve::core {
 
 endpoint_record* endpoint_table::find(const endpoint& e) noexcept {
-  const auto at = index_.find({network_, e});
-  return at == index_.end() ? nullptr : &slots_[at->second].record;
+  slot* const found = index_.find(hash_of(network_, e), is(network_, e));
+  return found == nullptr ? nullptr : &found->record;
 }
 
 const endpoint_record* endpoint_table::find(const endpoint& e) const noexcept {
-  const auto at = index_.find({network_, e});
-  return at == index_.end() ? nullptr : &slots_[at->second].record;
+  const slot* const found = index_.find(hash_of(network_, e), is(network_, e));
+  return found == nullptr ? nullptr : &found->record;
 }
 
 endpoint_record& endpoint_table::at(const endpoint& e, time_point now) {
@@ -18,31 +18,30 @@ endpoint_record& endpoint_table::at(const endpoint& e, time_point now) {
     known->visited = true;
     return *known;
   }
-  const std::size_t i = free_slot(now);
-  slots_[i] = {.network = network_, .taken = true, .record = {.at = e}};
-  index_.emplace(key{network_, e}, i);
-  return slots_[i].record;
+  slot& s = free_slot(now);
+  s = {.network = network_, .taken = true, .record = {.at = e}};
+  index_.put(hash_of(network_, e), &s, is(network_, e));
+  return s.record;
 }
 
 // A new slot while there is room; then a hand goes round and takes what nobody asked for since it last came by, or
 // what is too old to say anything. Nothing is taken while something goes on there.
-std::size_t endpoint_table::free_slot(time_point now) {
+endpoint_table::slot& endpoint_table::free_slot(time_point now) {
   if (slots_.size() < most_) {
-    slots_.emplace_back();
-    return slots_.size() - 1;
+    return slots_.emplace_back();
   }
   for (std::size_t steps = 0;; ++steps) {
-    const std::size_t i = hand_;
+    slot& s = slots_[hand_];
     hand_ = (hand_ + 1) % slots_.size();
-    endpoint_record& r = slots_[i].record;
+    endpoint_record& r = s.record;
     const bool old = r.last_used == time_point::min() || now - r.last_used >= forget_after;
     const bool busy = r.health.in_flight() > 0 && steps < slots_.size() * 2;
     if (busy || (r.visited && !old && steps < slots_.size())) {
       r.visited = false;
       continue;
     }
-    index_.erase({slots_[i].network, r.at});
-    return i;
+    index_.take(hash_of(s.network, r.at), is(s.network, r.at));
+    return s;
   }
 }
 

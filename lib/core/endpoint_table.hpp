@@ -1,6 +1,7 @@
 // Endpoints and what is known of each, for one network after the other: bounded, and forgetful.
 #pragma once
 
+#include "core/hash_index.hpp"
 #include "core/health.hpp"
 #include "core/time.hpp"
 
@@ -10,9 +11,9 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
-#include <unordered_map>
 #include <vector>
 
 namespace lbresolve::core {
@@ -30,6 +31,7 @@ struct endpoint_record {
   bool probing = false;                      ///< a probe is under way
   bool changed = false;                      ///< since it was last written down
   bool demoted = false;                      ///< when last seen, its family was
+  bool withdrawn = false;                    ///< a name that had it has it no longer, and no answer since then does
   bool visited = false;                      ///< since the hand of the eviction passed
 
   bool is_alone() const noexcept { return set == nullptr || set->size() < 2; }
@@ -81,28 +83,24 @@ class endpoint_table {
   static constexpr duration forget_after = std::chrono::hours{1};
 
  private:
-  struct key {
-    std::uint64_t network;
-    endpoint at;
-    friend bool operator==(const key&, const key&) = default;
-  };
-  struct key_hash {
-    std::size_t operator()(const key& k) const noexcept {
-      return std::hash<endpoint>()(k.at) ^ (k.network * 0x9E3779B97F4A7C15U);
-    }
-  };
   struct slot {
     std::uint64_t network = 0;
     bool taken = false;
     endpoint_record record;
   };
 
-  std::size_t free_slot(time_point now);
+  static std::size_t hash_of(std::uint64_t network, const endpoint& at) noexcept {
+    return std::hash<endpoint>()(at) ^ (network * 0x9E3779B97F4A7C15U);
+  }
+  static auto is(std::uint64_t network, const endpoint& at) {
+    return [network, &at](const slot& s) { return s.network == network && s.record.at == at; };
+  }
+  slot& free_slot(time_point now);
 
   std::size_t most_;
   std::uint64_t network_ = 0;
-  std::unordered_map<key, std::size_t, key_hash> index_;
-  std::vector<slot> slots_;
+  hash_index<slot*> index_;
+  std::deque<slot> slots_;  // where they are while the index points at them
   std::size_t hand_ = 0;
 };
 

@@ -49,7 +49,7 @@ std::string merit(const candidate& c, double cost, double best, const order_sett
     case policy::in_order:
       return "the order of the answer";
     case policy::random:
-      return "drawn by chance";
+      return c.frequency > 0 ? "drawn as often as DNS answers with it" : "drawn by chance";
     case policy::round_robin:
       return "by turns";
     case policy::hash:
@@ -63,7 +63,8 @@ std::string merit(const candidate& c, double cost, double best, const order_sett
   if (!c.known.measured) return "never measured: tried before measured ones";
   if (cost <= best) return "the least expected time";
   const double edge = settings.balance.band * best + static_cast<double>(settings.balance.band_slack.count());
-  if (settings.policy == policy::balanced && cost <= edge) return "as good as the best: they share";
+  if (settings.policy == policy::balanced && cost <= edge)
+    return std::string("as good as the best: they share") + (c.frequency > 0 ? " as DNS answers" : "");
   return tenths(cost / std::max(best, 1.0)) + " times the least expected time" +
          (settings.policy == policy::balanced ? ": when load spills over, or others fail" : "");
 }
@@ -97,6 +98,7 @@ std::vector<explained_candidate> explain(const std::vector<candidate>& candidate
     e.endpoint = c.endpoint;
     e.priority = c.priority;
     if (c.weighted) e.weight = c.weight;
+    if (c.frequency > 0) e.frequency = c.frequency;
     e.state = c.known.state;
     if (c.known.measured) e.srtt = c.known.srtt;
     e.successes = c.known.successes;

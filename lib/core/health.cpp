@@ -14,6 +14,8 @@
 //                             ramping ◄──success──┼────────────────── half open ◄─────────────────────┘
 //                                └────10 s────► healthy                   └──failure──► ejected, twice as long
 //
+// The time is over at once, too, where DNS took the address back and names it anew.
+//
 // No state is stored. Ejections are stored as the time at which they end, and everything else follows from the times of
 // the last success and failure.
 #include "core/health.hpp"
@@ -73,8 +75,12 @@ void endpoint_health::sample(duration value, duration& smoothed, duration silenc
     smoothed = value;
     return;
   }
-  const double fresh = silence == duration::max() ? 0.5 : 0.5 * (1 - std::exp(-ratio(silence, rules.alpha_down_time)));
-  const double alpha = value > smoothed ? rules.alpha_up : std::max(rules.alpha_down, fresh);
+  double alpha = rules.alpha_up;
+  if (value <= smoothed) {
+    const double silent = silence == duration::max() ? 1e9 : ratio(silence, rules.alpha_down_time);
+    alpha = rules.alpha_down;
+    if (silent / 2 > alpha) alpha = std::max(alpha, 0.5 * (1 - std::exp(-silent)));  // 1 - exp(-x) is never over x
+  }
   smoothed = std::max(smoothed + scaled(value - smoothed, alpha), duration{1});
 }
 
@@ -199,7 +205,8 @@ health_view endpoint_health::view(time_point now, const health_rules& rules) con
     v.state = endpoint_state::healthy;
   }
   const bool in_doubt = v.state == endpoint_state::suspect || v.state == endpoint_state::half_open;
-  v.overdue = in_doubt && attempts_ == 0 && since(std::max(last_failure_, last_try_), now) >= rules.overdue;
+  const time_point last = std::max(last_failure_, last_try_);
+  v.overdue = in_doubt && attempts_ == 0 && (named_anew_ > last || since(last, now) >= rules.overdue);
   return v;
 }
 

@@ -6,6 +6,7 @@
 
 #include <lbresolve/health.hpp>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstdint>
@@ -63,6 +64,14 @@ class endpoint_health {
     ++attempts_;
     last_try_ = now;
   }
+  /// DNS has taken the address back and gives it out anew: what failed there may be another host. The doubt stays, the
+  /// wait is over: it may be tried at once. Only once between two successes, as an address that comes and goes with
+  /// every answer would never be left alone.
+  void on_named_anew(time_point now) noexcept {
+    if (named_anew_ != time_point::min() && named_anew_ >= last_success_) return;
+    named_anew_ = now;
+    ejected_until_ = std::min(ejected_until_, now);  // min() where it is not ejected
+  }
   /// It is over, however it went.
   void on_ended() noexcept { attempts_ -= attempts_ > 0 ? 1 : 0; }
   /// The same for a request of the program. One that was not announced may end all the same.
@@ -86,6 +95,10 @@ class endpoint_health {
   health_view view(time_point now, const health_rules& rules) const noexcept;
 
   std::uint32_t in_flight() const noexcept { return attempts_ + requests_; }
+  /// Nothing has gone wrong since the last success.
+  bool is_well() const noexcept {
+    return consecutive_failures_ == 0 && waited_ == duration::zero() && ejected_until_ == time_point::min();
+  }
   std::uint32_t backoff() const noexcept { return backoff_; }
   time_point last_fact() const noexcept { return last_fact_; }
 
@@ -128,6 +141,7 @@ class endpoint_health {
   time_point forgiven_ = time_point::min();  // since when health counts towards the next forgiveness
   time_point ejected_at_ = time_point::min();
   time_point ejected_until_ = time_point::min();
+  time_point named_anew_ = time_point::min();
   time_point recovered_ = time_point::min();  // first success after an ejection
   std::int64_t newest_bucket_ = 0;            // number of the newest bucket, counted from the clock's zero
   std::array<bucket, bucket_count> buckets_{};

@@ -25,7 +25,8 @@ bool lookup::answer_at_hand() {
     answer_from({*t.literal}, t.name, query_record::source::special, "an IP address");
     return true;
   }
-  if (const special_answer s = find_special(t.name)) {
+  const special_answer s = find_special(t.name);
+  if (s && !(s.is == special::local && is_local_in_dns(t.name, system_->dns))) {
     begin_only(t.name);
     for (slot& one : slots_) answer_with(one, make_answer(s, one.asked), query_record::source::special, s.reason);
     return true;

@@ -269,7 +269,8 @@ front_row front_of(std::vector<candidate> candidates, const order_settings& sett
         static_cast<double>(std::count_if(candidates.begin(), candidates.end(), [&](const candidate& o) {
           return o.weighted && record_of(o) == record_of(c) && key_of(o) == key_of(first);
         }));
-    const double weight = row.weighted ? static_cast<double>(chance_of(c.weight)) / std::max(of_record, 1.0) : 1;
+    const double weight =
+        row.weighted ? static_cast<double>(chance_of(c.weight)) / std::max(of_record, 1.0) : weight_of(c);
     row.contenders.push_back({.known = c.known, .weight = weight});
     row.costs.push_back(costs[i]);
     row.members.push_back(c);

@@ -31,6 +31,13 @@ double open_unit(std::uint64_t bits) noexcept { return (static_cast<double>(bits
 places in_random_order(std::span<const peer> peers, random_source& random) {
   places out = identity(peers.size());
   shuffle(out.begin(), out.end(), random);
+  if (std::none_of(peers.begin(), peers.end(), [](const peer& p) { return p.what->frequency > 0; })) return out;
+  // Each arrives after a time that is the shorter the more it weighs: the first one is drawn by weight, and so is the
+  // next one among the rest.
+  std::vector<double> arrivals;
+  arrivals.reserve(peers.size());
+  for (const peer& p : peers) arrivals.push_back(-std::log(open_unit(random.next())) / weight_of(*p.what));
+  std::sort(out.begin(), out.end(), [&](auto a, auto b) { return arrivals[a] < arrivals[b]; });
   return out;
 }
 
@@ -62,7 +69,7 @@ places balanced(std::span<const peer> peers, const order_settings& settings, ran
   std::vector<contender> set;
   std::vector<double> costs;
   for (const peer& p : peers) {
-    set.push_back({.known = p.what->known});
+    set.push_back({.known = p.what->known, .weight = weight_of(*p.what)});
     costs.push_back(p.cost);
   }
   const pick_plan plan(set, costs, false, settings.balance);

@@ -25,7 +25,7 @@ void probe_plan::on_connect(time_point now) noexcept {
 }
 
 void probe_plan::plan(endpoint_record& r, const health_view& v, bool news, time_point now, random_source& random) {
-  if (!rules_.enabled || r.probing || r.is_alone()) return;
+  if (!concerns(r)) return;
   if (!news && r.probe_due != never) return;
   const bool half_open = v.state == endpoint_state::half_open;
   const bool failed_since = v.last_failure >= v.ejected_until;  // and it was not ejected again

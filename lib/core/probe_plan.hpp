@@ -36,6 +36,9 @@ class probe_plan {
   /// A connect of the program's: it pays for 1 % of a probe.
   void on_connect(time_point now) noexcept;
 
+  /// Whether this one is ever probed: not while it is being probed, nor by itself.
+  bool concerns(const endpoint_record& r) const noexcept { return rules_.enabled && !r.probing && !r.is_alone(); }
+
   /// Plans the next probe of an endpoint that stands as `v` says.
   /// @param news something has just been learned of it: a probe that is planned already may be wanted sooner
   void plan(endpoint_record& r, const health_view& v, bool news, time_point now, random_source& random);

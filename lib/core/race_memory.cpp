@@ -7,14 +7,24 @@
 
 namespace lbresolve::core {
 
-std::vector<member> race_memory::kept_besides(origin from, const std::vector<candidate>& newest, time_point expires,
-                                              duration ttl, time_point now) {
-  if (store_ == nullptr) return {};
+void race_memory::join_kept(origin from, std::vector<candidate>& found, time_point expires, duration ttl,
+                            time_point now) {
+  if (store_ == nullptr) return;
   membership m{.from = from, .members = {}, .fetched = expires == never ? now : expires - ttl, .ttl = ttl};
-  m.members.reserve(newest.size());
-  for (const candidate& c : newest)
+  m.members.reserve(found.size());
+  for (const candidate& c : found)
     m.members.push_back({.at = c.endpoint, .priority = c.priority, .weight = c.weight, .weighted = c.weighted});
-  return store_->take_answer(target_, m, rules_, now);
+  const std::vector<member> kept = store_->take_answer(target_, m, rules_, now);
+  for (std::size_t i = 0; i < found.size(); ++i) found[i].frequency = m.members[i].frequency;
+  for (const member& k : kept) {
+    candidate& c = found.emplace_back();
+    c.endpoint = k.at;
+    c.priority = k.priority;
+    c.weight = k.weight;
+    c.weighted = k.weighted;
+    c.frequency = k.frequency;
+    c.from = from;
+  }
 }
 
 bool race_memory::look_up(std::vector<candidate>& found, time_point now, random_source& random) {

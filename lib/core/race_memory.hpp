@@ -27,10 +27,10 @@ class race_memory {
   race_memory(selection_store& store, std::string target, const roster_rules& rules)
       : store_(&store), target_(std::move(target)), rules_(rules) {}
 
-  /// Members that the newest answer does not have (mode `client`).
+  /// Takes an answer about the target's own name, and adds the members that it does not have (mode `client`) to
+  /// `found`, its candidates. Tells all of them what was learned of their weights.
   /// @param expires, ttl of the answer
-  std::vector<member> kept_besides(origin from, const std::vector<candidate>& newest, time_point expires, duration ttl,
-                                   time_point now);
+  void join_kept(origin from, std::vector<candidate>& found, time_point expires, duration ttl, time_point now);
   /// Tells each candidate what is known of it. Those of earlier calls belong to the same set.
   /// @return whether most members fail and none succeeds
   bool look_up(std::vector<candidate>& found, time_point now, random_source& random);

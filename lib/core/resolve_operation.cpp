@@ -60,6 +60,8 @@ time_point resolve_operation::next_event() const {
 void resolve_operation::collect(service_lookup::action found, time_point now) {
   if (!first_found_ && !found.candidates.empty()) first_found_ = now;
   std::erase_if(found_, [&](const candidate& c) { return c.from == found.from; });
+  if (request_.members && is_of_the_name(found.from))
+    request_.memory.join_kept(found.from, found.candidates, found.expires, found.ttl, now);
   for (candidate& c : found.candidates) {
     if (const auto instead = translated(request_.lookup.nat64, c.endpoint.address, request_.source_of)) {
       note_translation(c.endpoint.address, *instead, *story_);

@@ -28,7 +28,8 @@ struct stale_rules {
 struct resolve_request {
   lookup_request lookup;
   order_settings ordering;
-  race_memory memory;  ///< only looked at
+  race_memory memory;    ///< of endpoints, only looked at
+  bool members = false;  ///< as a connect finds them: in mode `client` with those of earlier answers
   bool use_cache = true;
   time_point deadline = never;
   duration sibling_wait = std::chrono::milliseconds{500};  ///< for the others, once one has answered

@@ -1,6 +1,7 @@
 #include "core/roster.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace lbresolve::core {
@@ -19,15 +20,16 @@ roster::history& roster::of(origin from) {
   return histories_.back();
 }
 
-bool roster::take(const membership& newest, time_point now, const roster_rules& rules) {
+answer_news roster::take(const membership& newest, time_point now, const roster_rules& rules) {
   history& h = of(newest.from);
-  if (newest.fetched <= h.fetched) return false;
+  if (newest.fetched <= h.fetched) return {};
   std::vector<endpoint> in_order;
   in_order.reserve(newest.members.size());
   for (const member& m : newest.members) in_order.push_back(m.at);
   std::vector<endpoint> sorted = in_order;
   std::sort(sorted.begin(), sorted.end());
   compare(h, in_order, sorted);
+  answer_news news = news_of(h, sorted, now, rules);
   ++h.answers;
   h.fetched = newest.fetched;
   h.newest = std::move(in_order);
@@ -36,7 +38,24 @@ bool roster::take(const membership& newest, time_point now, const roster_rules& 
     merge(h, newest, now, rules);
   else
     h.seen.clear();
-  return true;
+  if (rules.mode == selection_mode::client && rules.learn_weights)
+    h.tally.count(h.sorted, newest.fetched, std::clamp(newest.ttl, duration::zero(), longest_ttl));
+  return news;
+}
+
+answer_news roster::news_of(const history& h, const std::vector<endpoint>& sorted, time_point now,
+                            const roster_rules& rules) {
+  answer_news out{.is_news = true, .joined = {}, .left = {}};
+  if (h.sorted == sorted) return out;
+  std::set_difference(h.sorted.begin(), h.sorted.end(), sorted.begin(), sorted.end(), std::back_inserter(out.left));
+  std::set_difference(sorted.begin(), sorted.end(), h.sorted.begin(), h.sorted.end(), std::back_inserter(out.joined));
+  if (rules.mode != selection_mode::client) return out;
+  std::erase_if(out.joined, [&](const endpoint& e) {
+    const auto at = std::lower_bound(h.seen.begin(), h.seen.end(), e,
+                                     [](const seen_member& s, const endpoint& wanted) { return s.what.at < wanted; });
+    return at != h.seen.end() && at->what.at == e && still_counts(h, *at, now, rules);
+  });
+  return out;
 }
 
 // Rotation shows as another set of the same size: a server that filters gives fewer, one that rotates gives others.
@@ -87,6 +106,12 @@ std::vector<member> roster::kept(origin from, time_point now, const roster_rules
     }
   }
   return out;
+}
+
+std::vector<double> roster::frequencies(origin from, std::span<const endpoint> members) const {
+  for (const history& h : histories_)
+    if (h.from == from && h.rotated && h.tally.size() > 0) return h.tally.frequencies(members);
+  return {};
 }
 
 name_behaviour roster::behaviour() const noexcept {

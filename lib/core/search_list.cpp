@@ -22,4 +22,9 @@ std::vector<name> candidates(const name& asked, bool absolute, const resolv_conf
   return names;
 }
 
+bool is_local_in_dns(const name& asked, const resolv_conf& config) noexcept {
+  return std::any_of(config.search.begin(), config.search.end(),
+                     [&](const name& domain) { return domain.label_count() > 1 && asked.is_within(domain); });
+}
+
 }  // namespace lbresolve::core

@@ -15,4 +15,9 @@ namespace lbresolve::core {
 /// trailing dot) only as it is. A suffix that would make the name too long is passed over.
 std::vector<name> candidates(const name& asked, bool absolute, const resolv_conf& config);
 
+/// Whether DNS has the name although it ends in .local: it is at or below a domain that is searched, as cluster.local
+/// is in Kubernetes. The search list makes such names itself; whoever wrote it says that DNS knows them, which RFC 6762
+/// appendix G expects of some networks. "search local" says too little: that is the link's domain.
+bool is_local_in_dns(const name& asked, const resolv_conf& config) noexcept;
+
 }  // namespace lbresolve::core

@@ -25,6 +25,19 @@ time_point to_boot(std::chrono::system_clock::time_point when, time_point now,
 
 constexpr duration longest_latency = std::chrono::hours{1};
 
+/// Tells all members what was learned of their weights.
+void weigh(const roster& members, membership& newest, std::vector<member>& kept) {
+  std::vector<endpoint> all;
+  all.reserve(newest.members.size() + kept.size());
+  for (const std::vector<member>* some : {&newest.members, &kept})
+    for (const member& m : *some) all.push_back(m.at);
+  const std::vector<double> learned = members.frequencies(newest.from, all);
+  if (learned.empty()) return;
+  auto next = learned.begin();
+  for (std::vector<member>* some : {&newest.members, &kept})
+    for (member& m : *some) m.frequency = *next++;
+}
+
 std::span<const endpoint> all_of(const endpoint_set& set) noexcept {
   return set == nullptr ? std::span<const endpoint>() : std::span<const endpoint>(*set);
 }
@@ -75,13 +88,30 @@ void selection::drop_old_targets() {
   std::erase_if(targets_, [limit = *middle](const auto& t) { return t.second.last_used <= limit; });
 }
 
-std::vector<member> selection::take_answer(std::string_view text, const membership& newest, const roster_rules& rules,
+std::vector<member> selection::take_answer(std::string_view text, membership& newest, const roster_rules& rules,
                                            time_point now) {
   target_record& t = target(text, now);
-  const bool is_news = t.members.take(newest, now, rules);
+  const answer_news news = t.members.take(newest, now, rules);
   std::vector<member> kept = t.members.kept(newest.from, now, rules);
-  if (is_news && t.set != nullptr) release_withdrawn(t, newest.members, kept);
+  if (rules.learn_weights && rules.mode == selection_mode::client) weigh(t.members, newest, kept);
+  if (news.is_news) notice_changes(newest.members, news, now);
+  if (news.is_news && t.set != nullptr) release_withdrawn(t, newest.members, kept);
   return kept;
+}
+
+/// What DNS took back and gives out anew may be another host by now: where addresses are scarce, as those of pods are,
+/// they are used again within seconds. A name that has it all along says that it is the same one.
+void selection::notice_changes(std::span<const member> newest, const answer_news& news, time_point now) {
+  for (const endpoint& e : news.left)
+    if (endpoint_record* const r = table_.find(e)) r->withdrawn = true;
+  for (const member& m : newest) {
+    endpoint_record* const r = table_.find(m.at);
+    if (r == nullptr || !std::exchange(r->withdrawn, false)) continue;
+    if (!std::binary_search(news.joined.begin(), news.joined.end(), m.at)) continue;
+    r->health.on_named_anew(now);
+    r->probe_due = never;  // it is due as it stands now: look_up() plans it
+    mark_changed(*r);
+  }
 }
 
 /// What is no member any more is not looked at on behalf of this name. look_up() puts right what this takes too much.
@@ -268,12 +298,14 @@ void selection::report(const endpoint& at, outcome how, duration latency, time_p
   endpoint_record& r = table_.at(at, now);
   r.health.on_request_ended();
   latency = std::clamp(latency, duration::zero(), longest_latency);
+  const bool all_well = how == outcome::success && r.health.is_well() && r.probe_due != never;
   if (how == outcome::success) {
     r.health.on_reported_success(latency, now, rules_.health);
   } else {
     r.health.on_failed(latency, may_eject(r, all_of(r.set), now), now, rules_.health, random);
   }
   mark_changed(r);
+  if (all_well || !probes_.concerns(r)) return;  // nothing that would move its next probe
   probes_.plan(r, r.health.view(now, rules_.health), true, now, random);
 }
 

@@ -46,7 +46,7 @@ class selection final : public selection_store {
  public:
   explicit selection(const selection_rules& rules = {}) : rules_(rules), probes_(rules.probes) {}
 
-  std::vector<member> take_answer(std::string_view text, const membership& newest, const roster_rules& rules,
+  std::vector<member> take_answer(std::string_view text, membership& newest, const roster_rules& rules,
                                   time_point now) override;
   bool look_up(std::string_view text, std::span<const endpoint> set, std::span<health_view> known, time_point now,
                random_source& random) override;
@@ -105,6 +105,7 @@ class selection final : public selection_store {
   target_record& target(std::string_view text, time_point now);
   target_record* find_target(std::string_view text);
   void drop_old_targets();
+  void notice_changes(std::span<const member> newest, const answer_news& news, time_point now);
   void release_withdrawn(const target_record& t, std::span<const member> newest, std::span<const member> kept);
   void learn(endpoint_record& r, const endpoint_set& members, const attempt_fact& fact, time_point now,
              random_source& random);

@@ -50,8 +50,9 @@ struct race_facts {
 /// See core::selection for what each does. `target` is the target's text in lower case, with its port.
 class selection_store {
  public:
-  /// @return the members besides those of `newest` (mode `client`)
-  virtual std::vector<member> take_answer(std::string_view target, const membership& newest, const roster_rules& rules,
+  /// Tells each member of `newest` what was learned of its weight.
+  /// @return the members besides those (mode `client`)
+  virtual std::vector<member> take_answer(std::string_view target, membership& newest, const roster_rules& rules,
                                           time_point now) = 0;
   /// What is known of each of `set`, the members of `target` now. They count as used.
   /// @return whether it is a panic: most fail and none succeeds

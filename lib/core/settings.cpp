@@ -210,7 +210,9 @@ std::string memory_key(const target& what) {
 race_memory memory_for(const settings& s, selection_store& store, const target& what, selection_mode mode) {
   const duration window =
       std::min<std::chrono::seconds>(s.chosen.selection.rotation_window, std::chrono::hours{24 * 365});
-  return {store, memory_key(what), {.mode = mode, .rotation_window = window}};
+  return {store,
+          memory_key(what),
+          {.mode = mode, .rotation_window = window, .learn_weights = s.chosen.selection.learn_weights}};
 }
 
 }  // namespace lbresolve::core

@@ -13,7 +13,8 @@ enum class special : std::uint8_t {
   none,       ///< an ordinary name: ask an upstream
   localhost,  ///< localhost and everything below it: 127.0.0.1 and ::1 (RFC 6761 section 6.3)
   nowhere,    ///< .invalid, .onion, .alt: no such name in the DNS
-  local,      ///< .local belongs to multicast DNS (RFC 6762 section 3), which this library does not speak
+  local,      ///< .local belongs to multicast DNS (RFC 6762 section 3), which this library does not speak; but see
+              ///< is_local_in_dns()
 };
 
 /// What is known of a name without asking anybody.

@@ -11,7 +11,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
-#include <optional>
+#include <span>
 #include <utility>
 #include <vector>
 
@@ -20,13 +20,31 @@ namespace lbresolve::io {
 /// What goes on at an endpoint, for all plans that have it.
 using in_flight_count = std::atomic<std::uint32_t>;
 
-/// Immutable once published, but for the counts it points to.
-struct board_plan {
-  std::vector<endpoint> members;                             ///< the equals among which the policy chooses
-  std::vector<std::shared_ptr<const in_flight_count>> busy;  ///< by member
-  lbresolve::policy policy = policy::balanced;
-  core::pick_plan plan;
+/// One of the equals among which the policy chooses: a cache line, all that a pick looks at.
+struct alignas(64) board_choice {
+  core::pick_choice how;
+  endpoint at;
+  std::shared_ptr<const in_flight_count> busy;
 };
+
+/// Immutable once published, but for the counts it points to. With policies that weigh nothing the choices stand in
+/// their turn; else as `head` says. There is at least one.
+struct board_plan {
+  lbresolve::policy policy = policy::balanced;
+  core::pick_head head;
+  std::vector<board_choice> choices;
+};
+
+/// `turn` goes up by one with each pick of policy `round_robin`.
+inline const endpoint& pick_from(lbresolve::policy by, const core::pick_head& head,
+                                 std::span<const board_choice> choices, core::random_source& random,
+                                 std::uint64_t turn) {
+  if (by == policy::round_robin) return choices[turn % choices.size()].at;
+  if (by == policy::hash || by == policy::in_order) return choices.front().at;
+  const auto at = [&](std::uint32_t i) -> const core::pick_choice& { return choices[i].how; };
+  const auto in_flight = [&](std::uint32_t i) { return choices[i].busy->load(std::memory_order_relaxed); };
+  return choices[core::pick(head, random, at, in_flight)].at;
+}
 
 /// Thread-safe.
 class pick_board {
@@ -60,12 +78,5 @@ class pick_board {
   std::atomic<std::uint64_t> version_{0};
   std::atomic<bool> used_{true};  // written once a look, so that it may lie beside what every pick reads
 };
-
-/// A pick from a plan that is not empty. `turn` goes up by one with each pick of policy `round_robin`.
-inline const endpoint& pick_from(const board_plan& p, core::random_source& random, std::uint64_t turn) {
-  if (p.policy == policy::round_robin) return p.members[turn % p.members.size()];
-  if (p.policy == policy::hash || p.policy == policy::in_order) return p.members.front();
-  return p.members[p.plan.pick(random, [&](std::uint32_t i) { return p.busy[i]->load(std::memory_order_relaxed); })];
-}
 
 }  // namespace lbresolve::io

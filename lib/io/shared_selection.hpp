@@ -29,7 +29,7 @@ class shared_selection final : public core::selection_store {
     return std::forward<F>(f)(memory_);
   }
 
-  std::vector<core::member> take_answer(std::string_view target, const core::membership& newest,
+  std::vector<core::member> take_answer(std::string_view target, core::membership& newest,
                                         const core::roster_rules& rules, core::time_point now) override {
     return with([&](auto& m) { return m.take_answer(target, newest, rules, now); });
   }

@@ -13,7 +13,7 @@ from hostile_text_test import EVIL, check_safe
 from json_test import ATTEMPT, ENDPOINT, check_shape
 
 EXPLANATION = ["mode", "policy", "behaviour", "panic", "candidates"]
-CANDIDATE = [*ENDPOINT, "priority", "weight", "state", "srtt_ms", "successes_30s", "failures_30s", "in_flight",
+CANDIDATE = [*ENDPOINT, "priority", "weight", "frequency", "state", "srtt_ms", "successes_30s", "failures_30s", "in_flight",
              "cost_ms", "share", "why"]
 
 
@@ -65,6 +65,26 @@ def test_an_explanation_names_policy_and_mode(lbresolve, four, flags, mode, poli
     result = json.loads(lbresolve.run("explain", *four, *flags, "--format", "json").out)["result"]
     assert (result["mode"], result["policy"]) == (mode, policy)
     assert f"policy {policy}, mode {mode}, the name's answers: " in lbresolve.run("explain", *four, *flags).out
+
+
+@pytest.mark.rule("SEL-13", "SEL-02")
+def test_what_is_learned_from_the_answers_is_explained_once_after_all_of_them(lbresolve, dns_server):
+    """An answer a second counts where TTLs allow a cache on the way."""
+    answers = iter(["127.0.0.1", "127.0.0.2", "127.0.0.1", "127.0.0.1"])
+    dns_server.answers[("www.test", "A")] = lambda query: a(next(answers), ttl=60)
+    learning = ["explain", "www.test:1", "-4", f"@{dns_server.address}", "--mode", "client", "--learn-weights",
+                "--no-cache", "--interval", "1.1s"]
+    ran = lbresolve.run(*learning, "--count", "4", "--format", "json")
+    assert ran.code == 0 and len(ran.lines) == 1
+    candidates = json.loads(ran.out)["result"]["candidates"]
+    # The first answer shows that there is such an address, the others how often: two of three, and none of two.
+    frequency = {c["address"]: c["frequency"] for c in candidates}
+    assert frequency["127.0.0.1"] == pytest.approx((2 + 1) / (3 + 2), abs=0.01)
+    assert frequency["127.0.0.2"] == pytest.approx((0 + 1) / (2 + 2), abs=0.01)
+    assert all("as DNS answers" in c["why"] or "never measured" in c["why"] for c in candidates)
+    answers = iter(["127.0.0.1", "127.0.0.2"])
+    table = lbresolve.run(*learning, "--count", "2").out
+    assert " answers " in table.splitlines()[0] and table.count("policy balanced, mode client") == 1
 
 
 @pytest.mark.rule("SEL-08")

@@ -77,6 +77,48 @@ bool is_near(std::size_t count, double share, int of, double points) {
 constexpr std::array every_policy{policy::balanced, policy::fastest, policy::round_robin,
                                   policy::random,   policy::hash,    policy::in_order};
 
+// ---- learned weights
+
+/// Learned from answers of which they are in 60, 30 and 10 %.
+candidates learned(candidates c) {
+  const double frequencies[] = {0.6, 0.3, 0.1};
+  for (std::size_t i = 0; i < c.size(); ++i) c[i].frequency = frequencies[i];
+  return c;
+}
+
+TEST_CASE("SEL-02: balanced and random share equals by learned weights") {
+  for (const policy p : {policy::balanced, policy::random}) {
+    const auto counts = firsts(learned(measured_v4s(3)), {.policy = p}, 10'000);
+    CHECK(is_near(counts[0], 0.6, 10'000, 0.03));
+    CHECK(is_near(counts[1], 0.3, 10'000, 0.03));
+    CHECK(is_near(counts[2], 0.1, 10'000, 0.03));
+  }
+}
+
+TEST_CASE("SEL-02: learned weights do not widen the band, as those of SRV records do") {
+  candidates c = learned(measured_v4s(3));
+  c[0] = measured(std::move(c[0]), 200ms);
+  const auto counts = firsts(c, {.policy = policy::balanced}, 1'000);
+  CHECK(counts[0] == 0);
+  CHECK(is_near(counts[1], 0.75, 1'000, 0.06));
+  const core::front_row row = [&] {
+    test_random random;
+    return core::front_of(c, {.policy = policy::balanced}, random);
+  }();
+  CHECK_FALSE(row.weighted);
+  CHECK(row.contenders[1].weight == 0.3);
+}
+
+TEST_CASE("SEL-08: hash, round_robin, fastest and in_order leave learned weights aside") {
+  const candidates plain = measured_v4s(3);
+  for (const policy p : {policy::hash, policy::round_robin, policy::fastest, policy::in_order}) {
+    for (std::uint64_t n = 0; n < 50; ++n) {
+      const core::order_settings settings{.policy = p, .turn = n, .hash_key = n};
+      CHECK(ordered(learned(plain), settings) == ordered(plain, settings));
+    }
+  }
+}
+
 // ---- modes
 
 TEST_CASE("SEL-01: in mode server the order of the answer stands, whatever the policy and whatever is known") {

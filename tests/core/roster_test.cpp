@@ -180,6 +180,44 @@ TEST_CASE("MEM-04: however many a server shows, what is kept is bounded") {
   CHECK(seen == 100);  // the oldest go, not the newest
 }
 
+// ---- learned weights
+
+std::vector<double> frequencies(const subject& s, const numbers& members) {
+  std::vector<endpoint> all;
+  for (const unsigned n : members) all.push_back(v4(n).endpoint);
+  return s.roster.frequencies(rr_type::a, all);
+}
+
+TEST_CASE("SEL-02: how often a member is in the answers is counted where that is asked for, and only in mode client") {
+  for (const bool asked : {true, false}) {
+    for (const auto mode : {selection_mode::client, selection_mode::hybrid}) {
+      subject s(mode);
+      s.rules.learn_weights = asked;
+      for (int i = 0; i < 30; ++i) s.answers({i % 5 == 0 ? 2U : 1U}).pass(30s);
+      const auto learned = frequencies(s, {1, 2});
+      REQUIRE(learned.empty() == !(asked && mode == selection_mode::client));
+      if (!learned.empty()) CHECK(learned[0] > 2 * learned[1]);
+    }
+  }
+}
+
+TEST_CASE("SEL-02: where the same answer comes again, and where its order rotates, nothing is learned") {
+  subject s;
+  s.rules.learn_weights = true;
+  for (int i = 0; i < 5; ++i) s.answers({1, 2, 3}).pass(30s).answers({2, 3, 1}).pass(30s);
+  CHECK(frequencies(s, {1, 2, 3}).empty());
+}
+
+TEST_CASE("SEL-02: an answer out of the cache is not counted again") {
+  subject once, often;
+  for (subject* s : {&once, &often}) {
+    s->rules.learn_weights = true;
+    s->answers({1}).pass(30s).answers({2}).pass(30s).answers({1});
+  }
+  for (int i = 0; i < 50; ++i) often.take({1}, often.now, 30s);
+  CHECK(frequencies(once, {1, 2}) == frequencies(often, {1, 2}));
+}
+
 // ---- behaviour
 
 name_behaviour after(const std::vector<numbers>& answers) {

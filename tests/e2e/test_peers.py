@@ -9,7 +9,7 @@ from asking import ask, ask_until
 from backend import PORT
 from gdnsd_server import geoip, multifo, weighted
 from pdns_server import if_port_up, pick_weighted
-from places import GDNSD, NAME, PDNS, UNBOUND, v4, v6
+from places import GDNSD, NAME, PDNS, TARGET, UNBOUND, v4, v6
 
 
 @pytest.mark.parametrize("how", ["refuse", "drop", "prohibit"])
@@ -91,6 +91,30 @@ def test_weights_show_in_how_often_an_address_is_the_answer(lab, gdnsd, pdns, cl
     found = Counter(answer[0] for answer in answers)
     chi_square = sum((found[address] - 4 * weight) ** 2 / (4 * weight) for address, weight in weights.items())
     assert chi_square < 27.7, found
+
+
+@pytest.mark.rule("SEL-02", "SEL-13")
+def test_weights_that_show_in_powerdns_answers_are_learned_where_that_is_asked_for(lab, backend, pdns, client):
+    """Eight clients with 40 answers each, one a second: by the end each knows the weights to 8 points or so, and their
+    mean to 3. Without learning the three would share about 37, 36 and 27 in a hundred."""
+    heavy, _, light = v4(3)
+    pdns({"www": pick_weighted(dict(zip(v4(3), (60, 30, 10))))}, ttl=1)
+    learning = (PDNS, "-4", "--mode", "client", "--learn-weights")
+    running = [client.connect_on(TARGET, *learning, "--count", "100000", "--interval", "100ms") for _ in range(8)]
+    explained = client.run("explain", TARGET, *learning, "--count", "40", "--interval", "1.1s", "--format", "json",
+                           timeout=90)
+    assert explained.exit_code == 0, explained
+    first_tries = Counter()
+    for one in running:
+        stories = one.stop()
+        assert all(story.succeeded for story in stories)
+        first_tries.update(story.attempts[0].address for story in stories[-200:])
+    of_all = sum(first_tries.values())
+    assert first_tries[heavy] / of_all > 0.45, first_tries
+    assert first_tries[light] / of_all < 0.2, first_tries
+    candidates = explained.story.document["result"]["candidates"]
+    frequencies = {candidate["address"]: candidate["frequency"] for candidate in candidates}
+    assert frequencies[heavy] > 0.35 and frequencies[heavy] > 2 * frequencies.get(light, 0), frequencies
 
 
 def test_a_recursive_server_repeats_the_answer_in_its_cache_until_it_expires(lab, backend, gdnsd, unbound, client):

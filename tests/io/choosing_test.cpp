@@ -258,6 +258,50 @@ TEST_CASE("SEL-03: a watch tells who came, who was withdrawn, who failed and who
   CHECK(told.seen().size() == before);
 }
 
+TEST_CASE("MEM-03: an address that is withdrawn and named anew is told of as such, and waits no longer") {
+  names dns(four);
+  auto r = resolver::create(dns.asking()).value();
+  told_changes told;
+  REQUIRE(r.watch("a.test:7", told.callback()));
+  CHECK(told.has("added 127.0.0.2:7"));
+  for (int i = 0; i < 3; ++i) r.report(at("127.0.0.2"), outcome::failure);
+  CHECK(told.has("ejected 127.0.0.2:7"));
+  dns.set({"127.0.0.1", "127.0.0.3", "127.0.0.4"});
+  CHECK(told.has("withdrawn 127.0.0.2:7"));
+  dns.set(four);
+  const auto added_again = [&] {
+    const auto all = told.seen();
+    return std::count(all.begin(), all.end(), "added 127.0.0.2:7") == 2;
+  };
+  for (int i = 0; i < 2'000 && !added_again(); ++i) std::this_thread::sleep_for(5ms);
+  CHECK(added_again());
+  const auto known = r.health();
+  const auto record =
+      std::find_if(known.begin(), known.end(), [](const auto& h) { return h.endpoint == at("127.0.0.2"); });
+  REQUIRE(record != known.end());
+  CHECK(record->state == endpoint_state::half_open);
+  r.report(at("127.0.0.2"), outcome::success);
+  CHECK(told.has("back 127.0.0.2:7"));
+}
+
+TEST_CASE("SEL-02: a picker in mode client picks what earlier answers of a rotating name had, too") {
+  names dns({"127.0.0.1", "127.0.0.2"});
+  auto r = resolver::create(dns.asking()).value();
+  connect_options settings;
+  settings.mode = selection_mode::client;
+  picker p = r.make_picker("a.test:7", settings).value();
+  dns.set({"127.0.0.3", "127.0.0.4"});
+  const auto picked = [&] {
+    std::map<endpoint, int> counts;
+    for (int i = 0; i < 1'000; ++i)
+      if (const auto to = p.pick()) ++counts[*to];
+    return counts;
+  };
+  std::map<endpoint, int> counts;
+  for (int i = 0; i < 1'000 && counts.size() < 4; ++i, std::this_thread::sleep_for(5ms)) counts = picked();
+  CHECK(counts.size() == 4);
+}
+
 TEST_CASE("SEC-10: a watch may end itself, and its resolver, from inside its callback") {
   names dns(four);
   auto r = std::make_unique<resolver>(resolver::create(dns.asking()).value());

@@ -331,6 +331,20 @@ TEST_CASE("a resolve does not wait for ever for the family that never answers") 
   CHECK(told);
 }
 
+TEST_CASE("DNS-12: of the names in .local those below a searched domain are in DNS, and the others never go out") {
+  simulated_world w;
+  w.system.dns = core::parse_resolv_conf("search shop.svc.cluster.local cluster.local local\noptions ndots:5\n");
+  w.server(0, zone{.addresses = {{"web.shop.svc.cluster.local", {"192.0.2.1"}}}});
+  for (const char* asked : {"web", "web.shop.svc", "web.shop.svc.cluster.local", "web.shop.svc.Cluster.Local."}) {
+    CAPTURE(asked);
+    CHECK(w.resolved(asked).endpoints.size() == 1);
+  }
+  w.queries.clear();
+  CHECK(*w.resolved("printer.local").failed == errc::name_not_found);
+  CHECK(*w.resolved("web.other-cluster.local").failed == errc::name_not_found);
+  CHECK(w.queries.empty());
+}
+
 TEST_CASE("special names never go out (RFC 6761)") {
   simulated_world w;
   CHECK(w.resolved("localhost").endpoints.size() == 2);

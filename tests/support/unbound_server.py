@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 from pathlib import Path
 from typing import Mapping, Sequence
@@ -35,7 +36,7 @@ remote-control:
 STATIC_ZONE = """\
   local-zone: "{zone}." static
   local-data: "{zone}. 30 IN SOA ns.{zone}. host.{zone}. 1 3600 600 86400 30"
-{data}"""
+"""
 
 #: A recursive server with its cache, as a client meets one; all it ever asks is the authoritative server given.
 STUB_ZONE = """\
@@ -65,15 +66,28 @@ class UnboundServer(ServerProcess):
     """Runs from construction to close()."""
 
     def __init__(self, hosts: Mapping[str, Sequence[str]], *, directory: Path, address: str = "127.0.0.1",
-                 port: int = 53, zone: str = "example.test", ttl: int = 300, round_robin: bool = False,
-                 stub: str | None = None, start: Start = subprocess.Popen) -> None:
+                 port: int = 53, zone: str = "example.test", more_zones: Sequence[str] = (), ttl: int = 300,
+                 round_robin: bool = False, stub: str | None = None, start: Start = subprocess.Popen) -> None:
         """With `stub`, a server's address, that server is asked for the zone and `hosts` is not used."""
         directory.mkdir(parents=True, exist_ok=True)
-        config = directory / "unbound.conf"
+        self._config = directory / "unbound.conf"
+        self._settings = {"directory": directory, "address": address, "port": port,
+                          "round_robin": "yes" if round_robin else "no"}
+        self._zones, self._ttl = (zone, *more_zones), ttl
         if stub is None:
-            text = STATIC_ZONE.format(zone=zone, data=local_data(hosts, ttl))
+            self._write(hosts)
         else:
-            text = STUB_ZONE.format(zone=zone, stub=stub, address=address)
-        config.write_text(CONFIG.format(directory=directory, address=address, port=port, zone=text,
-                                        round_robin="yes" if round_robin else "no"), encoding="utf-8")
-        super().__init__("unbound", ["-d", "-c", str(config)], address, port, start)
+            self._write_zone(STUB_ZONE.format(zone=zone, stub=stub, address=address))
+        super().__init__("unbound", ["-d", "-c", str(self._config)], address, port, start)
+
+    def serve(self, hosts: Mapping[str, Sequence[str]]) -> None:
+        """From some moment soon on, these hosts and no others."""
+        self._write(hosts)
+        self.process.send_signal(signal.SIGHUP)
+
+    def _write(self, hosts: Mapping[str, Sequence[str]]) -> None:
+        zones = "".join(STATIC_ZONE.format(zone=zone) for zone in self._zones)
+        self._write_zone(zones + local_data(hosts, self._ttl))
+
+    def _write_zone(self, text: str) -> None:
+        self._config.write_text(CONFIG.format(zone=text, **self._settings), encoding="utf-8")

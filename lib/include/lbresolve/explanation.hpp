@@ -22,6 +22,8 @@ struct explained_candidate {
   lbresolve::endpoint endpoint;
   std::uint32_t priority = 0;           ///< of SRV or HTTPS records (RFC 2782, RFC 9460): lower ones first
   std::optional<std::uint16_t> weight;  ///< of SRV records; empty: DNS gave none
+  std::optional<double> frequency;  ///< in how many of the answers it is, up to 1; empty: `learn_weights` is off, or
+                                    ///< nothing is learned yet
   endpoint_state state = endpoint_state::unknown;
   std::optional<std::chrono::nanoseconds> srtt;  ///< smoothed time to a connection; empty: never measured
   double successes = 0;                          ///< of the last 30 s

@@ -86,6 +86,11 @@ struct selection_options {
   double band = 1.25;
   /// Mode `client`: how long an address of a rotating name counts since it was last seen; at most 10 times its TTL.
   std::chrono::seconds rotation_window{300};
+  /// Mode `client`: of a name that shows one or a few of many addresses at a time, give each the share of connects that
+  /// it has of the answers, among those about as good. For servers that draw their answers by weight; policies
+  /// `balanced` and `random` use it. Where the answers do not rotate, and where SRV records say weights, it does
+  /// nothing.
+  bool learn_weights = false;
   /// Connect in the background to addresses that are suspect, due back, or not measured for a while: of names used in
   /// the last minute that have several, at most 1 % of connects + 1 a second.
   bool probing = true;
