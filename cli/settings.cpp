@@ -40,6 +40,10 @@ connect_options connect_settings(const arguments& args) {
   settings.source_address = args.source;
   settings.interface = args.interface;
   settings.attempt_delay = args.attempt_delay;
+  if (args.tls) {
+    settings.ready = ready::tls;
+    settings.tls = args.tls_with;
+  }
   if (args.key) settings.hash_key = *args.key;
   return settings;
 }

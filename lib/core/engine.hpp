@@ -53,8 +53,8 @@ class engine {
     client_.on_error(exchange, why, now, random);
   }
   void on_connected(operation_id id, std::size_t attempt, time_point now);
-  void on_failed(operation_id id, std::size_t attempt, std::error_code code, attempt_record::stage stage,
-                 time_point now);
+  void on_tls_started(operation_id id, std::size_t attempt, time_point now);
+  void on_failed(operation_id id, std::size_t attempt, const attempt_failure& how, time_point now);
 
   struct action {
     enum class kind : std::uint8_t {

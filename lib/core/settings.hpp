@@ -6,6 +6,7 @@
 #include "core/resolv_conf.hpp"
 #include "core/resolve_operation.hpp"
 #include "core/selection.hpp"
+#include "core/tls_identity.hpp"
 #include "core/upstream_group.hpp"
 
 #include <lbresolve/options.hpp>
@@ -39,6 +40,9 @@ result<void> check_transports(const settings& s);
 /// The same as check() for the settings of one call.
 result<void> check(const resolve_options& o);
 result<void> check(const connect_options& o);
+
+/// Who has to answer where a connect is to speak TLS. `o` has been checked.
+tls_identity identity_for(const tls_options& o, const target& what);
 
 /// The upstreams to ask and how: those of each domain, and for all other names those chosen or the system's.
 std::vector<upstream_group> upstream_groups_for(const settings& s, const resolv_conf& system);

@@ -8,35 +8,44 @@
 
 namespace lbresolve::io {
 
-using stage = attempt_record::stage;
-
 /// A socket that is being connected.
 class driver::attempt final : public event_loop::watcher {
  public:
-  attempt(driver& owner, operation_id id, std::size_t number, const endpoint& to, unique_fd fd)
-      : owner_(owner), id_(id), number_(number), to_(to), fd_(std::move(fd)) {}
-  ~attempt() {
-    if (fd_) owner_.loop_.unwatch(fd_.get());
-  }
+  attempt(driver& owner, operation_id id, std::size_t number, const endpoint& to)
+      : owner_(owner), id_(id), number_(number), work_(to) {}
+  ~attempt() { unwatch(); }
   attempt(const attempt&) = delete;
   attempt& operator=(const attempt&) = delete;
 
-  std::error_code watch() { return owner_.loop_.watch(fd_.get(), false, true, *this); }
-  unique_fd take() {
-    owner_.loop_.unwatch(fd_.get());
-    return std::move(fd_);
+  attempt_news begin(const connector_settings& settings) { return work_.begin(settings); }
+  attempt_news go_on() {
+    const int fd = work_.fd();
+    attempt_news news = work_.go_on();
+    // One that failed has closed its descriptor, which takes it out of epoll.
+    if (news.failed && std::exchange(watched_, false)) owner_.loop_.forget(fd);
+    return news;
   }
-  void on_ready(bool, bool) override {
-    owner_.loop_.unwatch(fd_.get());
-    owner_.settle(id_, number_, connect_result(fd_.get(), to_));
+  /// Watches for what it wants.
+  std::error_code watch() {
+    const std::error_code failed = owner_.loop_.watch(work_.fd(), work_.wants_read(), work_.wants_write(), *this);
+    watched_ = watched_ || !failed;
+    return failed;
   }
+  void unwatch() noexcept {
+    if (std::exchange(watched_, false)) owner_.loop_.unwatch(work_.fd());
+  }
+  connected_socket take() noexcept {
+    unwatch();
+    return work_.take();
+  }
+  void on_ready(bool, bool) override { owner_.go_on(id_, number_); }
 
  private:
   driver& owner_;
   operation_id id_;
   std::size_t number_;
-  endpoint to_;
-  unique_fd fd_;
+  socket_attempt work_;
+  bool watched_ = false;
 };
 
 driver::driver(event_loop& loop, core::answer_store& answers, core::duration late_answers,
@@ -83,14 +92,25 @@ void driver::on_error(std::uint64_t exchange, const error& why) {
   pump();
 }
 
-void driver::settle(operation_id id, std::size_t number, std::error_code failed) {
-  if (failed) {
-    operations_.at(id).attempts[number].reset();
-    engine_.on_failed(id, number, failed, stage::connect, io::now());
-  } else {
-    engine_.on_connected(id, number, io::now());
-  }
+void driver::go_on(operation_id id, std::size_t number) {
+  tell(id, number, operations_.at(id).attempts[number]->go_on());
   pump();
+}
+
+void driver::tell(operation_id id, std::size_t number, attempt_news news) {
+  std::unique_ptr<attempt>& a = operations_.at(id).attempts[number];
+  if (news.tls_started) engine_.on_tls_started(id, number, io::now());
+  if (!news.failed && !news.connected) {
+    const std::error_code unwatchable = a->watch();
+    if (!unwatchable) return;
+    news.failed = core::attempt_failure{.code = unwatchable, .stage = attempt_record::stage::socket};
+  }
+  if (news.failed) {
+    a.reset();
+    return engine_.on_failed(id, number, *news.failed, io::now());
+  }
+  a->unwatch();
+  engine_.on_connected(id, number, io::now());
 }
 
 // Facts that come in while an action is performed (a socket that fails at once) are taken up by the loop that is
@@ -162,18 +182,9 @@ void driver::drop_unwanted_channels() {
 
 void driver::open(operation_id id, std::size_t number, const endpoint& to) {
   connecting& o = operations_[id];  // made here for what the engine has begun by itself
-  attempt_socket begun = begin_connect(to, o.settings);
   if (o.attempts.size() <= number) o.attempts.resize(number + 1);
-  if (!begun.failed && !begun.connected) {
-    o.attempts[number] = std::make_unique<attempt>(*this, id, number, to, std::move(begun.fd));
-    begun.failed = o.attempts[number]->watch();
-    if (!begun.failed) return;
-    o.attempts[number].reset();
-    begun.stage = stage::socket;
-  }
-  if (begun.failed) return engine_.on_failed(id, number, begun.failed, begun.stage, io::now());
-  o.attempts[number] = std::make_unique<attempt>(*this, id, number, to, std::move(begun.fd));
-  engine_.on_connected(id, number, io::now());
+  o.attempts[number] = std::make_unique<attempt>(*this, id, number, to);
+  tell(id, number, o.attempts[number]->begin(o.settings));
 }
 
 void driver::close(operation_id id, std::size_t number) { operations_.at(id).attempts[number].reset(); }
@@ -183,7 +194,7 @@ void driver::finish(operation_id id, std::unique_ptr<core::operation> work) {
   if (at == operations_.end()) return;
   connecting o = std::move(at->second);
   operations_.erase(at);
-  unique_fd winner;
+  connected_socket winner;
   if (const auto number = work->winner()) winner = o.attempts[*number]->take();
   if (o.done) o.done(std::move(work), std::move(winner));
 }

@@ -2,8 +2,8 @@
 #pragma once
 
 #include "core/engine.hpp"
-#include "io/connector.hpp"
 #include "io/event_loop.hpp"
+#include "io/socket_attempt.hpp"
 #include "io/system_random.hpp"
 #include "io/transport.hpp"
 
@@ -20,9 +20,9 @@ class driver final : public transport_events, private event_loop::timer_handler 
  public:
   using operation_id = core::engine::operation_id;
 
-  /// Called once an operation is done, with the socket of its winning attempt where it has one. It may destroy nothing
+  /// Called once an operation is done, with what its winning attempt led to where it has one. It may destroy nothing
   /// of the driver's; it may post to the loop.
-  using finished = std::function<void(std::unique_ptr<core::operation> work, unique_fd winner)>;
+  using finished = std::function<void(std::unique_ptr<core::operation> work, connected_socket winner)>;
 
   /// @param loop, answers, memory must outlive the driver.
   driver(event_loop& loop, core::answer_store& answers, core::duration late_answers, core::selection_store& memory);
@@ -69,7 +69,8 @@ class driver final : public transport_events, private event_loop::timer_handler 
   void open(operation_id id, std::size_t number, const endpoint& to);
   void close(operation_id id, std::size_t number);
   void finish(operation_id id, std::unique_ptr<core::operation> work);
-  void settle(operation_id id, std::size_t number, std::error_code failed);
+  void go_on(operation_id id, std::size_t number);
+  void tell(operation_id id, std::size_t number, attempt_news news);
   channel& channel_to(const endpoint& at);
   void exchange_ended(std::uint64_t exchange);
   void drop_unwanted_channels();

@@ -137,6 +137,7 @@ class simulated_world final : public core::answer_store {
   time_point perform();
   void send(const core::dns_client::action& a);
   void open(const core::engine::action& a);
+  void begin_tls(std::uint64_t id, std::size_t attempt, const behaviour& b);
   void finish(core::engine::action& a);
   duration since() const { return now_ - t0; }
 

@@ -169,6 +169,26 @@ struct resolve_options {
   bool search = true;  ///< apply the search list of the system's config
 };
 
+/// What an attempt of a race has to come to before it wins.
+enum class ready : std::uint8_t {
+  connected,  ///< TCP is there
+  tls,        ///< the TLS handshake is done too, and the server verified
+};
+
+/// How TLS is spoken, and with whom. TLS 1.2 is the oldest.
+struct tls_options {
+  /// The DNS name or IP address that the certificate must be for; a name is also sent (SNI). Empty: the target's host,
+  /// of a service the name after its two labels.
+  std::string name;
+  std::vector<std::string> alpn;  ///< protocols to offer, the best first (RFC 7301), as "h2"; `tls().protocol()` tells
+  bool alpn_required = false;     ///< whether a server that chooses none of them is refused
+  std::string ca_file;            ///< PEM; instead of the system's authorities. Read once by a resolver
+  /// "sha256-BASE64" of a public key (RFC 7858 section 4.2). Where there are any, one must match the server's
+  /// certificate, or one above it that it leads to; no authority is asked then.
+  std::vector<std::string> pins;
+  bool verify = true;  ///< false: whoever answers will do
+};
+
 /// The settings of one connect.
 struct connect_options {
   std::chrono::milliseconds timeout{15'000};
@@ -186,6 +206,8 @@ struct connect_options {
   std::optional<bool> https_records;
   std::optional<lbresolve::address> source_address;  ///< the other family is skipped
   std::string interface;                             ///< SO_BINDTODEVICE, by name
+  lbresolve::ready ready = ready::connected;
+  tls_options tls;  ///< where `ready` is tls
   lbresolve::socket_hook hook;
 };
 
