@@ -255,7 +255,7 @@ void read_tls(reader& in, const raw_arguments& raw, arguments& out) {
   in.text("--tls-name", raw.tls_name, [&](const std::string& s) { out.tls_with.name = s; });
   in.text("--ca-file", raw.ca_file, [&](const std::string& s) { out.tls_with.ca_file = s; });
   out.tls_with.pins = raw.pins;
-  for (const char* option : {"--alpn", "--tls-name", "--ca-file", "--pin", "--no-verify"})
+  for (const char* option : {"--alpn", "--tls-name", "--pin", "--no-verify"})
     if (in.given(option) && !raw.tls) in.complain(fmt::format("{} needs --tls", option));
   if (raw.no_verify && !raw.pins.empty()) in.complain("--no-verify and --pin exclude each other");
 }

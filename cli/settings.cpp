@@ -9,6 +9,7 @@ options arguments::resolver_options() const {
   o.bootstrap = bootstrap;
   o.query.choice = choice;
   o.query.trust_ad = trust_ad;
+  o.query.ca_file = tls_with.ca_file;
   o.rebinding_filter = no_private;
   o.rebinding_allowed = private_ok;
   if (policy) o.selection.policy = *policy;

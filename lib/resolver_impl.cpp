@@ -47,7 +47,11 @@ resolver::impl::impl(core::settings s, std::unique_ptr<io::event_loop> loop, std
       memory_(core::selection_rules_for(settings_)),
       store_(std::move(store)),
       loop_(std::move(loop)) {
-  driver_ = std::make_unique<io::driver>(*loop_, cache_, settings_.chosen.racing.late_answers, memory_);
+  io::dialer_settings dialing;
+  dialing.ca_file = settings_.chosen.query.ca_file;
+  dialing.source_of = source_lookup_for({});
+  dialer_ = std::make_unique<io::upstream_dialer>(*loop_, std::move(dialing));
+  driver_ = std::make_unique<io::driver>(*loop_, cache_, settings_.chosen.racing.late_answers, memory_, dialer_.get());
   observer_ = std::make_unique<io::observer>(*loop_, *driver_, [this] {
     const std::lock_guard lock(mutex_);
     return ++last_id_;
@@ -332,8 +336,10 @@ void resolver::impl::run(job& j) {
 
 void resolver::impl::use_upstreams(const std::shared_ptr<const core::system_settings>& system) {
   if (applied_ == system) return;
-  const bool changed = !applied_ || (settings_.servers.empty() && applied_->dns != system->dns);
+  const bool is_new = !applied_ || applied_->dns != system->dns;
+  const bool changed = !applied_ || (is_new && settings_.servers.empty());
   applied_ = system;
+  if (is_new) dialer_->use(core::bootstrap_for(settings_, system->dns));
   if (!changed) return;
   driver_->use(core::upstream_groups_for(settings_, system->dns));
   cache_.forget_failures();

@@ -14,6 +14,7 @@
 #include "io/source_addresses.hpp"
 #include "io/state_store.hpp"
 #include "io/system_config.hpp"
+#include "io/upstream_dialer.hpp"
 
 #include <lbresolve/resolver.hpp>
 
@@ -175,6 +176,7 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   std::atomic<std::thread::id> loop_thread_{};  // who runs the loop now
   std::unique_ptr<io::event_loop> loop_;
   std::shared_ptr<const core::system_settings> applied_;  // of the loop's thread: whose upstreams are in use
+  std::unique_ptr<io::upstream_dialer> dialer_;           // of the loop's thread
   std::unique_ptr<io::driver> driver_;                    // of the loop's thread
   std::unique_ptr<io::observer> observer_;                // of the loop's thread
   std::unique_ptr<io::network_watch> network_;            // of the loop's thread; made when it first runs

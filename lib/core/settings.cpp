@@ -164,13 +164,14 @@ result<settings> check(options chosen) {
   return s;
 }
 
-result<void> check_transports(const settings& s) {
+result<void> check_transports(const settings& s, bool has_http2) {
   std::vector<upstream> all = s.servers;
   for (const settings::domain& d : s.domains) all.insert(all.end(), d.servers.begin(), d.servers.end());
   for (const upstream& u : all) {
-    if (!is_encrypted(u)) continue;
-    return error(make_error_code(errc::unsupported),
-                 "server " + quoted(u.text) + ": encrypted upstreams are not part of this build");
+    if (u.only != transport::https || has_http2) continue;
+    return error(
+        make_error_code(errc::unsupported),
+        "server " + quoted(u.text) + ": this build has no HTTP/2; give a tls:// server, or build with nghttp2");
   }
   return BOOST_OUTCOME_V2_NAMESPACE::success();
 }
@@ -228,6 +229,14 @@ std::vector<upstream_group> upstream_groups_for(const settings& s, const resolv_
   for (const settings::domain& d : s.domains)
     groups.push_back(group(d.suffix, d.servers, upstream_choice::ordered, false));
   return groups;
+}
+
+// Never those that need to be looked up themselves: an upstream's name is not asked for through itself.
+std::vector<upstream_group> bootstrap_for(const settings& s, const resolv_conf& system) {
+  settings plain = s;
+  plain.servers = s.bootstrap;
+  plain.domains.clear();
+  return upstream_groups_for(plain, system);
 }
 
 lookup_request lookup_for(const settings& s, target what, std::optional<families> wanted, bool search,

@@ -2,6 +2,8 @@
 
 #include "io/clock.hpp"
 #include "io/do53.hpp"
+#include "io/doh.hpp"
+#include "io/dot.hpp"
 
 #include <algorithm>
 #include <utility>
@@ -48,9 +50,19 @@ class driver::attempt final : public event_loop::watcher {
   bool watched_ = false;
 };
 
+namespace {
+
+/// UDP and TCP to one server are one channel.
+bool is_one_channel(const core::upstream& a, const core::upstream& b) {
+  if (core::is_encrypted(a) || core::is_encrypted(b)) return a == b;
+  return a.at == b.at;
+}
+
+}  // namespace
+
 driver::driver(event_loop& loop, core::answer_store& answers, core::duration late_answers,
-               core::selection_store& memory)
-    : loop_(loop), timer_(loop, *this), engine_(answers, late_answers, &memory) {}
+               core::selection_store& memory, stream_dialer* dialer)
+    : loop_(loop), dialer_(dialer), timer_(loop, *this), engine_(answers, late_answers, &memory) {}
 
 driver::~driver() = default;
 
@@ -58,7 +70,8 @@ void driver::use(std::vector<core::upstream_group> groups) {
   for (auto& c : channels_) {
     c->wanted = false;
     for (const core::upstream_group& g : groups)
-      for (std::size_t i = 0; i < g.servers->size(); ++i) c->wanted = c->wanted || (*g.servers)[i].at == c->at;
+      for (std::size_t i = 0; i < g.servers->size(); ++i)
+        c->wanted = c->wanted || is_one_channel((*g.servers)[i], c->to);
   }
   drop_unwanted_channels();
   engine_.use(std::move(groups));
@@ -146,7 +159,7 @@ void driver::perform(core::engine::action& a) {
 }
 
 void driver::send(const core::dns_client::action& a) {
-  channel& c = channel_to(a.server->at);
+  channel& c = channel_to(*a.server);
   exchanges_.emplace(a.exchange, &c);
   ++c.open;
   c.way->send(a.exchange, a.over, a.message);
@@ -166,14 +179,20 @@ void driver::exchange_ended(std::uint64_t exchange) {
   exchanges_.erase(at);
 }
 
-driver::channel& driver::channel_to(const endpoint& at) {
+driver::channel& driver::channel_to(const core::upstream& to) {
   for (auto& c : channels_)
-    if (c->at == at) return *c;
+    if (is_one_channel(c->to, to)) return *c;
   channels_.push_back(std::make_unique<channel>());
   channel& c = *channels_.back();
-  c.at = at;
-  c.way = std::make_unique<do53>(loop_, random_, at, *this);
+  c.to = to;
+  c.way = open_channel(to);
   return c;
+}
+
+std::unique_ptr<query_channel> driver::open_channel(const core::upstream& to) {
+  if (to.only == transport::tls) return std::make_unique<dot>(loop_, random_, *dialer_, to, *this);
+  if (to.only == transport::https) return std::make_unique<doh>(loop_, *dialer_, to, *this);
+  return std::make_unique<do53>(loop_, random_, to.at, *this);
 }
 
 void driver::drop_unwanted_channels() {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include "core/engine.hpp"
+#include "io/byte_stream.hpp"
 #include "io/event_loop.hpp"
 #include "io/socket_attempt.hpp"
 #include "io/system_random.hpp"
@@ -24,8 +25,10 @@ class driver final : public transport_events, private event_loop::timer_handler 
   /// of the driver's; it may post to the loop.
   using finished = std::function<void(std::unique_ptr<core::operation> work, connected_socket winner)>;
 
-  /// @param loop, answers, memory must outlive the driver.
-  driver(event_loop& loop, core::answer_store& answers, core::duration late_answers, core::selection_store& memory);
+  /// @param loop, answers, memory, dialer must outlive the driver
+  /// @param dialer opens the way to encrypted upstreams; null: there are none
+  driver(event_loop& loop, core::answer_store& answers, core::duration late_answers, core::selection_store& memory,
+         stream_dialer* dialer = nullptr);
   ~driver();
   driver(const driver&) = delete;
   driver& operator=(const driver&) = delete;
@@ -55,7 +58,7 @@ class driver final : public transport_events, private event_loop::timer_handler 
     std::vector<std::unique_ptr<attempt>> attempts;  // by attempt number; null once closed
   };
   struct channel {
-    endpoint at;
+    core::upstream to;
     std::unique_ptr<query_channel> way;
     std::size_t open = 0;  // exchanges
     bool wanted = true;    // by the upstreams in use
@@ -71,11 +74,13 @@ class driver final : public transport_events, private event_loop::timer_handler 
   void finish(operation_id id, std::unique_ptr<core::operation> work);
   void go_on(operation_id id, std::size_t number);
   void tell(operation_id id, std::size_t number, attempt_news news);
-  channel& channel_to(const endpoint& at);
+  channel& channel_to(const core::upstream& to);
+  std::unique_ptr<query_channel> open_channel(const core::upstream& to);
   void exchange_ended(std::uint64_t exchange);
   void drop_unwanted_channels();
 
   event_loop& loop_;
+  stream_dialer* dialer_;
   event_loop::timer timer_;
   system_random random_;
   core::engine engine_;

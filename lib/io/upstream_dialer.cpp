@@ -50,11 +50,15 @@ upstream_dialer::upstream_dialer(event_loop& loop, dialer_settings settings)
       answers_(cache_options{}, thread_random().next()),
       memory_(without_probes()),
       driver_(loop, answers_, late_answers, memory_) {
-  const auto servers = std::make_shared<core::upstreams>(settings_.bootstrap, false, settings_.rules.try_timeout);
-  driver_.use(servers, settings_.rules);
+  use({{core::name(), std::make_shared<core::upstreams>(std::vector<core::upstream>(), core::upstream_rules{}), {}}});
 }
 
 upstream_dialer::~upstream_dialer() { *gone_ = true; }
+
+void upstream_dialer::use(std::vector<core::upstream_group> bootstrap) {
+  can_look_up_ = bootstrap.front().servers->size() > 0;
+  driver_.use(std::move(bootstrap));
+}
 
 stream_dialer::id upstream_dialer::dial(const core::upstream& to, finished done) {
   const id which = ++last_id_;
@@ -96,7 +100,7 @@ result<connector_settings> upstream_dialer::sockets_for(const core::upstream& to
 result<std::unique_ptr<core::operation>> upstream_dialer::work_for(const core::upstream& to) {
   const core::time_point now = io::now();
   LBRESOLVE_TRY(what, core::parse_target(target_text(to), true));
-  if (to.host.empty() || !to.known.empty() || !settings_.bootstrap.empty() || what.literal) {
+  if (to.host.empty() || !to.known.empty() || can_look_up_ || what.literal) {
     core::connect_request r;
     r.lookup.types = {core::rr_type::aaaa, core::rr_type::a};
     r.lookup.search = false;

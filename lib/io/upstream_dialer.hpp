@@ -1,10 +1,9 @@
 // Opens streams to upstreams that are spoken to through TLS: by name, through bootstrap servers, as any connect.
 #pragma once
 
-#include "core/query.hpp"
 #include "core/race.hpp"
 #include "core/selection.hpp"
-#include "core/upstreams.hpp"
+#include "core/upstream_group.hpp"
 #include "io/byte_stream.hpp"
 #include "io/driver.hpp"
 #include "io/event_loop.hpp"
@@ -20,10 +19,6 @@
 namespace lbresolve::io {
 
 struct dialer_settings {
-  /// Who is asked for the addresses of an upstream that is given by name: servers of plain DNS, by address. None: only
-  /// upstreams with addresses can be dialed.
-  std::vector<core::upstream> bootstrap;
-  core::query_rules rules;
   bool ask_aaaa = true;
   std::string ca_file;                               ///< PEM, instead of the system's authorities
   core::duration timeout = std::chrono::seconds{5};  ///< of one dial
@@ -37,6 +32,11 @@ class upstream_dialer final : public stream_dialer {
  public:
   /// @param loop must outlive this
   upstream_dialer(event_loop& loop, dialer_settings settings);
+
+  /// Who is asked for the addresses of an upstream that is given by name: servers of plain DNS, by address. None: only
+  /// upstreams with addresses can be dialed.
+  void use(std::vector<core::upstream_group> bootstrap);
+
   ~upstream_dialer() override;
   upstream_dialer(const upstream_dialer&) = delete;
   upstream_dialer& operator=(const upstream_dialer&) = delete;
@@ -57,6 +57,7 @@ class upstream_dialer final : public stream_dialer {
 
   event_loop& loop_;
   dialer_settings settings_;
+  bool can_look_up_ = false;
   shared_cache answers_;
   core::selection memory_;
   std::shared_ptr<tls_context> context_;  // made by the first dial

@@ -52,12 +52,14 @@ struct lab {
 
   explicit lab(std::vector<core::upstream> bootstrap = {}, core::duration timeout = 5s) {
     dialer_settings s;
-    s.bootstrap = std::move(bootstrap);
     s.ask_aaaa = false;
     s.ca_file = authority().file();
     s.timeout = timeout;
     s.source_of = [](const address& to) { return std::optional<address>(to); };
     dialer = std::make_unique<upstream_dialer>(*loop, std::move(s));
+    if (bootstrap.empty()) return;
+    const auto servers = std::make_shared<core::upstreams>(std::move(bootstrap), core::upstream_rules{});
+    dialer->use({{core::name(), servers, {}}});
   }
 
   void run_until(const std::function<bool()>& condition, core::duration most = 5s) {

@@ -65,6 +65,8 @@ struct query_options {
   /// Believe upstreams without TLS when they say that DNSSEC validated an answer. For those on this host, or reached
   /// through a network where nobody else can answer. The system's `options trust-ad` does the same for its own.
   bool trust_ad = false;
+  /// The authorities (PEM) that may vouch for servers with TLS. Empty: the system's.
+  std::string ca_file;
   std::uint16_t udp_payload_size = 1232;  ///< EDNS buffer size (DNS Flag Day 2020), 512 to 4096
   bool randomize_case = true;             ///< 0x20 (draft-vixie-dnsext-dns0x20)
   /// EDNS Client Subnet (RFC 7871), as "192.0.2.0/24"; "0.0.0.0/0" asks upstreams to send none; unset: not sent.
