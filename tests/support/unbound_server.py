@@ -27,10 +27,21 @@ server:
   module-config: "iterator"
   incoming-num-tcp: 64
   rrset-roundrobin: {round_robin}
+{encrypted}
   local-zone: "test." nodefault
 {zone}
 remote-control:
   control-enable: no
+"""
+
+#: Also over TLS and HTTPS.
+ENCRYPTED = """\
+  interface: {address}@853
+  interface: {address}@443
+  tls-port: 853
+  https-port: 443
+  tls-service-key: "{certificate}"
+  tls-service-pem: "{certificate}"
 """
 
 STATIC_ZONE = """\
@@ -67,12 +78,15 @@ class UnboundServer(ServerProcess):
 
     def __init__(self, hosts: Mapping[str, Sequence[str]], *, directory: Path, address: str = "127.0.0.1",
                  port: int = 53, zone: str = "example.test", more_zones: Sequence[str] = (), ttl: int = 300,
-                 round_robin: bool = False, stub: str | None = None, start: Start = subprocess.Popen) -> None:
-        """With `stub`, a server's address, that server is asked for the zone and `hosts` is not used."""
+                 round_robin: bool = False, stub: str | None = None, certificate: Path | None = None,
+                 start: Start = subprocess.Popen) -> None:
+        """With `stub`, a server's address, that server is asked for the zone and `hosts` is not used. With a
+        `certificate`, over TLS and HTTPS too."""
         directory.mkdir(parents=True, exist_ok=True)
         self._config = directory / "unbound.conf"
         self._settings = {"directory": directory, "address": address, "port": port,
-                          "round_robin": "yes" if round_robin else "no"}
+                          "round_robin": "yes" if round_robin else "no",
+                          "encrypted": ENCRYPTED.format(address=address, certificate=certificate) if certificate else ""}
         self._zones, self._ttl = (zone, *more_zones), ttl
         if stub is None:
             self._write(hosts)
