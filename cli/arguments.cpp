@@ -24,8 +24,10 @@ struct raw_arguments {
   bool no_cache = false, no_search = false, no_probes = false, learn_weights = false, stale = false, https = false,
        no_https = false;
   bool trace = false, watch = false, clear = false, no_state = false, trust_ad = false, no_private = false;
+  bool tls = false, no_verify = false;
   std::string timeout, attempt_delay, policy, mode, interval, count, parallel, source, interface, subnet, nat64,
-      resolv_conf, hosts, format, color, state, key, choice;
+      resolv_conf, hosts, format, color, state, key, choice, alpn, tls_name, ca_file;
+  std::vector<std::string> pins;
   /// With the number of words before it, for its place among the @servers.
   std::vector<std::pair<std::size_t, std::string>> servers;
   std::vector<std::string> domain_servers, bootstrap, private_ok;
@@ -51,7 +53,9 @@ void declare(CLI::App& app, raw_arguments& raw) {
   app.add_flag("--no-state", raw.no_state);
   app.add_flag("--trust-ad", raw.trust_ad);
   app.add_flag("--no-private", raw.no_private);
-  const std::array<std::pair<const char*, std::string*>, 18> values{{{"--timeout", &raw.timeout},
+  app.add_flag("--tls", raw.tls);
+  app.add_flag("--no-verify", raw.no_verify);
+  const std::array<std::pair<const char*, std::string*>, 21> values{{{"--timeout", &raw.timeout},
                                                                      {"--attempt-delay", &raw.attempt_delay},
                                                                      {"--policy", &raw.policy},
                                                                      {"--mode", &raw.mode},
@@ -67,6 +71,9 @@ void declare(CLI::App& app, raw_arguments& raw) {
                                                                      {"--state", &raw.state},
                                                                      {"--key", &raw.key},
                                                                      {"--choice", &raw.choice},
+                                                                     {"--alpn", &raw.alpn},
+                                                                     {"--tls-name", &raw.tls_name},
+                                                                     {"--ca-file", &raw.ca_file},
                                                                      {"--format", &raw.format},
                                                                      {"--color", &raw.color}}};
   for (const auto& [name, into] : values) app.add_option(name, *into)->take_last();
@@ -80,6 +87,7 @@ void declare(CLI::App& app, raw_arguments& raw) {
   add_repeated("--domain-server", [&](const std::string& s) { raw.domain_servers.push_back(s); });
   add_repeated("--bootstrap", [&](const std::string& s) { raw.bootstrap.push_back(s); });
   add_repeated("--private-ok", [&](const std::string& s) { raw.private_ok.push_back(s); });
+  add_repeated("--pin", [&](const std::string& s) { raw.pins.push_back(s); });
 }
 
 using arguments_or_error = std::variant<arguments, usage_error>;
@@ -229,6 +237,29 @@ void read_values(reader& in, const raw_arguments& raw, arguments& out) {
   out.trace = raw.trace;
 }
 
+/// "h2,http/1.1"
+std::vector<std::string> split_at_commas(std::string_view text) {
+  std::vector<std::string> parts;
+  for (;;) {
+    const std::size_t comma = text.find(',');
+    parts.emplace_back(text.substr(0, comma));
+    if (comma == std::string_view::npos) return parts;
+    text.remove_prefix(comma + 1);
+  }
+}
+
+void read_tls(reader& in, const raw_arguments& raw, arguments& out) {
+  out.tls = raw.tls;
+  out.tls_with.verify = !raw.no_verify;
+  in.text("--alpn", raw.alpn, [&](const std::string& s) { out.tls_with.alpn = split_at_commas(s); });
+  in.text("--tls-name", raw.tls_name, [&](const std::string& s) { out.tls_with.name = s; });
+  in.text("--ca-file", raw.ca_file, [&](const std::string& s) { out.tls_with.ca_file = s; });
+  out.tls_with.pins = raw.pins;
+  for (const char* option : {"--alpn", "--tls-name", "--pin", "--no-verify"})
+    if (in.given(option) && !raw.tls) in.complain(fmt::format("{} needs --tls", option));
+  if (raw.no_verify && !raw.pins.empty()) in.complain("--no-verify and --pin exclude each other");
+}
+
 std::optional<arguments::command> command_called(const std::string& word) {
   using enum arguments::command;
   constexpr std::array<std::pair<const char*, arguments::command>, 5> known{
@@ -274,6 +305,7 @@ constexpr bool connects(arguments::command c) {
 
 constexpr narrow_option narrow_options[] = {
     {"--attempt-delay", "connect", [](arguments::command c) { return c == arguments::command::connect; }},
+    {"--tls", "connect", [](arguments::command c) { return c == arguments::command::connect; }},
     {"--https", "connect, explain and probe", connects},
     {"--no-https", "connect, explain and probe", connects},
     {"--source", "connect, explain and probe", connects},
@@ -376,6 +408,7 @@ std::variant<arguments, usage_error> parse_arguments(std::span<const char* const
   out.targets.insert(out.targets.end(), after.begin(), after.end());
   read_servers(in, raw, out);
   read_values(in, raw, out);
+  read_tls(in, raw, out);
   check_together(in, out);
   if (in.complaint()) return *in.complaint();
   return out;

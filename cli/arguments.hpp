@@ -52,6 +52,8 @@ struct arguments {
   bool state_named = false;        ///< with --state, and not by default
   std::optional<address> source;
   std::string interface;
+  bool tls = false;
+  tls_options tls_with;  ///< where `tls`
   std::optional<std::string> subnet;
   std::optional<std::string> nat64;
   std::optional<std::string> resolv_conf;

@@ -31,6 +31,7 @@ std::string told(const arguments& args, const terminal& to, const result<connect
   if (what) {
     const connection& c = what.value();
     append_text(text, to, fmt::format("connected to {} in {}", subject(c.peer()), in_ms(took(c))), ink::strong);
+    if (c.tls()) append_text(text, to, to.safe(subject(c.tls())), ink::plain);
   }
   return text;
 }

@@ -16,13 +16,15 @@ enum class exit_code : int {
   not_connected = 7,
   write_failed = 23,
   timed_out = 28,
+  tls_failed = 35,
+  certificate_rejected = 60,
   interrupted = 130,  ///< 128 + SIGINT
 };
 
 exit_code exit_code_of(const error& e);
 
 /// "name_not_found", "connect_failed": the `error.code` of the JSON output. An errno is a failed connect, or
-/// "timed_out" where it is ETIMEDOUT.
+/// "timed_out" where it is ETIMEDOUT; a reason of TLS is "tls_failed" or "certificate_rejected".
 std::string error_name(const error& e);
 
 }  // namespace lbresolve::cli

@@ -16,7 +16,8 @@ Usage:
 
 Which servers and files:
   @SERVER, --server SERVER   ask this DNS server; may repeat
-                             192.0.2.53, [::1]:5353, udp://192.0.2.53, tcp://192.0.2.53:53
+                             192.0.2.53, [::1]:5353, tcp://192.0.2.53, tls://192.0.2.53#dns.example,
+                             tls://dns.example?ip=192.0.2.53, https://dns.example/dns-query
   --choice CHOICE            which server first: fastest (the default for those given here),
                              ordered (for those of resolv.conf), race: two at once
   --domain-server DOMAIN=SERVER
@@ -51,6 +52,14 @@ How to connect (also explain and probe, but for the first):
   --source ADDRESS           connect from this address
   --interface NAME           connect through this network interface
 
+How to connect with TLS (connect only):
+  --tls                      connected is what has finished TLS and shown the right certificate
+  --alpn LIST                offer these protocols, as h2,http/1.1 (RFC 7301)
+  --tls-name NAME            the name or address to verify instead of the target's host
+  --ca-file FILE             trust these authorities (PEM) instead of the system's
+  --pin sha256-BASE64        trust this public key, and ask no authority; may repeat (RFC 7858)
+  --no-verify                whoever answers will do
+
 What is remembered of addresses, in ~/.local/state/lbresolve/health.sqlite:
   --state FILE, --no-state   in another file; nowhere: learn nothing from earlier runs, keep nothing
   --no-probes                open no connections in the background to see how addresses are
@@ -69,7 +78,8 @@ Output:
   --color auto|always|never  auto: on a terminal, unless NO_COLOR is set
   -h, --help                 -V, --version
 
-Exit codes: 0 done, 2 wrong usage, 6 not resolved, 7 not connected, 28 out of time, 130 interrupted.
+Exit codes: 0 done, 2 wrong usage, 6 not resolved, 7 not connected, 28 out of time,
+35 TLS failed, 60 certificate rejected, 130 interrupted.
 
 Examples:
   lbresolve example.com

@@ -3,6 +3,8 @@
 #include "cli/exit_code.hpp"
 #include "cli/words.hpp"
 
+#include <lbresolve/tls_error.hpp>
+
 #include <fmt/chrono.h>
 #include <fmt/format.h>
 
@@ -82,7 +84,9 @@ json json_attempt(const attempt_record& a) {
   out["took_ms"] = started && a.ended ? json(milliseconds(*a.ended - a.started)) : json(nullptr);
   out["outcome"] = one_word(to_string(a.ended_as));
   out["stage"] = to_string(a.reached);
+  out["tls_after_ms"] = a.tls_started ? json(milliseconds(*a.tls_started - a.started)) : json(nullptr);
   out["error"] = system_error(a.code);
+  if (!a.failure.empty()) out["error"]["message"] = a.failure;
   out["detail"] = optional_text(a.detail);
   return out;
 }
@@ -98,7 +102,7 @@ json json_trace(const trace* story) {
 
 json json_error(const error& e) {
   json out{{"code", error_name(e)}, {"message", e.message()}};
-  const bool numbered = e.code().category() != error_category();
+  const bool numbered = e.code().category() != error_category() && e.code().category() != tls_category();
   out["errno"] = numbered ? json(e.code().value()) : json(nullptr);
   return out;
 }
@@ -113,7 +117,23 @@ json json_value(const resolution& r) {
           {"endpoints", std::move(endpoints)}};
 }
 
-json json_value(const connection& c) { return {{"endpoint", json_endpoint(c.peer())}}; }
+json json_tls(const tls_stream& tls) {
+  if (!tls) return nullptr;
+  const tls_certificate with = tls.peer_certificate();
+  return {{"version", tls.version()},
+          {"cipher", tls.cipher()},
+          {"protocol", tls.protocol().empty() ? json(nullptr) : json(tls.protocol())},
+          {"resumed", tls.is_resumed()},
+          {"certificate",
+           {{"subject", with.subject},
+            {"issuer", with.issuer},
+            {"names", with.names},
+            {"not_before", utc(with.not_before)},
+            {"not_after", utc(with.not_after)},
+            {"pin", pin_text(with.spki_sha256)}}}};
+}
+
+json json_value(const connection& c) { return {{"endpoint", json_endpoint(c.peer())}, {"tls", json_tls(c.tls())}}; }
 
 json optional_ms(const std::optional<std::chrono::nanoseconds>& time) {
   return time ? json(milliseconds(*time)) : json(nullptr);

@@ -9,6 +9,7 @@ options arguments::resolver_options() const {
   o.bootstrap = bootstrap;
   o.query.choice = choice;
   o.query.trust_ad = trust_ad;
+  o.query.ca_file = tls_with.ca_file;
   o.rebinding_filter = no_private;
   o.rebinding_allowed = private_ok;
   if (policy) o.selection.policy = *policy;
@@ -40,6 +41,10 @@ connect_options connect_settings(const arguments& args) {
   settings.source_address = args.source;
   settings.interface = args.interface;
   settings.attempt_delay = args.attempt_delay;
+  if (args.tls) {
+    settings.ready = ready::tls;
+    settings.tls = args.tls_with;
+  }
   if (args.key) settings.hash_key = *args.key;
   return settings;
 }

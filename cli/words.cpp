@@ -1,5 +1,6 @@
 #include "cli/words.hpp"
 
+#include <fmt/chrono.h>
 #include <fmt/format.h>
 
 #include <algorithm>
@@ -48,6 +49,8 @@ std::string with_detail(std::string text, const std::string& detail) {
   return text;
 }
 
+bool reached_tls(const attempt_record& a) { return a.reached == attempt_record::stage::tls; }
+
 }  // namespace
 
 bool has_ttl(const query_record& q) {
@@ -81,6 +84,18 @@ std::string why(const std::error_code& code) {
     if (code == condition) return text;
   }
   return code.message();
+}
+
+std::string pin_text(std::span<const std::uint8_t> digest) {
+  constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+  std::string text = "sha256-";
+  for (std::size_t i = 0; i < digest.size(); i += 3) {
+    const std::size_t count = std::min<std::size_t>(3, digest.size() - i);
+    unsigned bits = 0;
+    for (std::size_t k = 0; k < 3; ++k) bits = bits << 8 | (k < count ? digest[i + k] : 0U);
+    for (std::size_t k = 0; k < 4; ++k) text += k <= count ? digits[bits >> (18 - 6 * k) & 63U] : '=';
+  }
+  return text;
 }
 
 std::string rcode_name(int rcode) {
@@ -129,6 +144,15 @@ std::string subject(const query_record& q) { return type_name(q.type) + " " + q.
 
 std::string subject(const endpoint& e) { return e.port == 0 ? e.address.to_string() : e.to_string(); }
 
+std::string subject(const tls_stream& tls) {
+  const tls_certificate with = tls.peer_certificate();
+  std::string text = fmt::format("{}, {}", tls.version(), tls.cipher());
+  if (!tls.protocol().empty()) text += fmt::format(", {}", tls.protocol());
+  if (tls.is_resumed()) text += ", resumed";
+  const auto until = fmt::gmtime(std::chrono::system_clock::to_time_t(with.not_after));
+  return text + fmt::format("; certificate \"{}\" of \"{}\", until {:%Y-%m-%d}", with.subject, with.issuer, until);
+}
+
 std::string outcome(const query_record& q, elapsed now, detail how) {
   using enum query_record::outcome;
   const std::string where = origin(q, how);
@@ -161,15 +185,19 @@ std::string outcome(const query_record& q, elapsed now, detail how) {
 
 std::string outcome(const attempt_record& a, elapsed now, detail how) {
   using enum attempt_record::outcome;
-  std::string waited =
-      how == detail::full ? fmt::format("no answer after {}", in_ms(time_of(a, now))) : std::string("no answer");
+  std::string waited = reached_tls(a) ? "no answer to TLS" : "no answer";
+  if (how == detail::full) waited += fmt::format(" after {}", in_ms(time_of(a, now)));
   switch (a.ended_as) {
     case pending:
       return waited;
     case won:
-      return "won";
+      if (!a.tls_started) return "won";
+      return fmt::format("won: TCP in {}, TLS in {}", in_ms(*a.tls_started - a.started),
+                         in_ms(a.ended.value_or(now) - *a.tls_started));
     case failed:
-      return a.code == std::errc::timed_out ? waited : a.code ? why(a.code) : with_detail("failed", a.detail);
+      if (!a.failure.empty()) return "TLS: " + a.failure;
+      if (a.code == std::errc::timed_out) return waited;
+      return a.code ? why(a.code) + (reached_tls(a) ? " during TLS" : "") : with_detail("failed", a.detail);
     case cancelled:
       return waited + ", cancelled";
     case spare:

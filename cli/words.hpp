@@ -2,8 +2,11 @@
 #pragma once
 
 #include <lbresolve/error.hpp>
+#include <lbresolve/tls_stream.hpp>
 #include <lbresolve/trace.hpp>
 
+#include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -17,6 +20,9 @@ std::string ms_number(elapsed time);
 
 /// "refused", "unreachable network"; the system's words for the rest.
 std::string why(const std::error_code& code);
+
+/// "sha256-BASE64": what --pin takes.
+std::string pin_text(std::span<const std::uint8_t> digest);
 
 /// "SERVFAIL", "REFUSED", or "RCODE 11" (RFC 1035 section 4.1.1, RFC 2136, RFC 6895).
 std::string rcode_name(int rcode);
@@ -35,6 +41,9 @@ std::string subject(const query_record& q);
 /// "192.0.2.1:443", or "192.0.2.1" without a port.
 std::string subject(const endpoint& e);
 inline std::string subject(const attempt_record& a) { return subject(a.endpoint); }
+
+/// "TLSv1.3, TLS_AES_256_GCM_SHA384, h2, resumed; certificate "example.com" of "Some CA", until 2026-01-31"
+std::string subject(const tls_stream& tls);
 
 /// False for what has no TTL: the hosts file, a literal, a special name.
 bool has_ttl(const query_record& q);

@@ -11,6 +11,7 @@ connection& connection::operator=(connection&& other) noexcept {
   fd_ = std::exchange(other.fd_, -1);
   peer_ = other.peer_;
   story_ = std::move(other.story_);
+  tls_ = std::move(other.tls_);
   return *this;
 }
 
@@ -21,6 +22,7 @@ bool connection::set_blocking(bool blocking) noexcept {
 }
 
 void connection::close() noexcept {
+  tls_ = {};
   if (fd_ >= 0) ::close(std::exchange(fd_, -1));
 }
 

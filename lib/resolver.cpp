@@ -1,5 +1,6 @@
 #include <lbresolve/lbresolve.hpp>
 
+#include "io/doh.hpp"
 #include "resolver_impl.hpp"
 
 #include <mutex>
@@ -9,7 +10,7 @@ namespace lbresolve {
 
 result<resolver> resolver::create(options settings) {
   LBRESOLVE_TRY(checked, core::check(std::move(settings)));
-  BOOST_OUTCOME_TRYV(core::check_transports(checked));
+  BOOST_OUTCOME_TRYV(core::check_transports(checked, io::doh::is_built()));
   LBRESOLVE_TRY(loop, io::event_loop::create());
   std::unique_ptr<io::state_store> store;
   if (const std::string& path = checked.chosen.selection.state_file; !path.empty()) {

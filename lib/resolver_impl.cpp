@@ -18,24 +18,24 @@ using io::thread_random;
 
 std::uint64_t hash_seed() { return thread_random().next(); }
 
-result<resolution> conclude_resolve(core::operation& work, io::unique_fd) {
+result<resolution> conclude_resolve(core::operation& work, io::connected_socket) {
   return static_cast<core::resolve_operation&>(work).outcome();
 }
 
-result<explanation> conclude_explain(core::operation& work, io::unique_fd) {
+result<explanation> conclude_explain(core::operation& work, io::connected_socket) {
   return static_cast<core::resolve_operation&>(work).explained(thread_random());
 }
 
-result<probe_report> conclude_probe(core::operation& work, io::unique_fd) {
+result<probe_report> conclude_probe(core::operation& work, io::connected_socket) {
   return static_cast<core::measure_operation&>(work).outcome();
 }
 
-result<connection> conclude_connect(core::operation& work, io::unique_fd winner) {
+result<connection> conclude_connect(core::operation& work, io::connected_socket winner) {
   auto& c = static_cast<core::connect_operation&>(work);
   if (!winner) return c.failure();
   auto story = c.story();
   const endpoint peer = story->attempts[*c.winner()].endpoint;
-  return connection(winner.release(), peer, std::move(story));
+  return connection_over(std::move(winner), peer, std::move(story));
 }
 
 }  // namespace
@@ -47,7 +47,11 @@ resolver::impl::impl(core::settings s, std::unique_ptr<io::event_loop> loop, std
       memory_(core::selection_rules_for(settings_)),
       store_(std::move(store)),
       loop_(std::move(loop)) {
-  driver_ = std::make_unique<io::driver>(*loop_, cache_, settings_.chosen.racing.late_answers, memory_);
+  io::dialer_settings dialing;
+  dialing.ca_file = settings_.chosen.query.ca_file;
+  dialing.source_of = source_lookup_for({});
+  dialer_ = std::make_unique<io::upstream_dialer>(*loop_, std::move(dialing));
+  driver_ = std::make_unique<io::driver>(*loop_, cache_, settings_.chosen.racing.late_answers, memory_, dialer_.get());
   observer_ = std::make_unique<io::observer>(*loop_, *driver_, [this] {
     const std::lock_guard lock(mutex_);
     return ++last_id_;
@@ -157,7 +161,7 @@ result<std::unique_ptr<core::measure_operation>> resolver::impl::prepare_probe(s
 
 template <class T, class Work>
 result<T> resolver::impl::block_on(result<std::unique_ptr<Work>> work, job j,
-                                   std::function<result<T>(core::operation&, io::unique_fd)> conclude,
+                                   std::function<result<T>(core::operation&, io::connected_socket)> conclude,
                                    const char* what) {
   if (!work) return std::move(work).error();
   j.work = std::move(work).value();
@@ -178,7 +182,8 @@ result<resolution> resolver::impl::resolve(std::string_view target, const resolv
 
 result<connection> resolver::impl::connect(std::string_view target, const connect_options& o) {
   job j;
-  j.sockets = {o.source_address, o.interface, o.hook};
+  LBRESOLVE_TRY(sockets, sockets_for(target, o));
+  j.sockets = std::move(sockets);
   auto work = prepare(target, o, j.system);
   return block_on<connection>(std::move(work), std::move(j), conclude_connect, "connect");
 }
@@ -208,7 +213,7 @@ void resolver::impl::refresh(const std::vector<core::question>& questions,
 }
 
 template <class T>
-result<T> resolver::impl::wait_for(job j, std::function<result<T>(core::operation&, io::unique_fd)> conclude,
+result<T> resolver::impl::wait_for(job j, std::function<result<T>(core::operation&, io::connected_socket)> conclude,
                                    const char* what) {
   const std::string name(what);
   if (on_loop_thread())
@@ -216,7 +221,7 @@ result<T> resolver::impl::wait_for(job j, std::function<result<T>(core::operatio
                                                          " inside a callback would wait for itself: use async_" +
                                                          (name == "lookup" ? "resolve" : name));
   auto box = std::make_shared<mailbox<T>>();
-  j.done = [box, conclude = std::move(conclude)](std::unique_ptr<core::operation> done, io::unique_fd winner) {
+  j.done = [box, conclude = std::move(conclude)](std::unique_ptr<core::operation> done, io::connected_socket winner) {
     box->put(conclude(*done, std::move(winner)));
   };
   const operation begun = begin(std::move(j), [box, name] {
@@ -246,11 +251,11 @@ void resolver::impl::look_at_probes() {
 
 template <class T, class Work>
 operation resolver::impl::call_back(result<std::unique_ptr<Work>> work, job j, std::function<void(result<T>)> done,
-                                    std::function<result<T>(core::operation&, io::unique_fd)> conclude) {
+                                    std::function<result<T>(core::operation&, io::connected_socket)> conclude) {
   if (!work) return report([done = std::move(done), e = work.error()] { done(e); });
   j.work = std::move(work).value();
   j.done = [done = std::move(done), conclude = std::move(conclude)](std::unique_ptr<core::operation> finished_work,
-                                                                    io::unique_fd winner) {
+                                                                    io::connected_socket winner) {
     done(conclude(*finished_work, std::move(winner)));
   };
   return begin(std::move(j), nullptr);
@@ -264,7 +269,9 @@ operation resolver::impl::async_resolve(std::string_view target, const resolve_o
 
 operation resolver::impl::async_connect(std::string_view target, const connect_options& o, connect_callback done) {
   job j;
-  j.sockets = {o.source_address, o.interface, o.hook};
+  auto sockets = sockets_for(target, o);
+  if (!sockets) return report([done = std::move(done), e = sockets.error()] { done(e); });
+  j.sockets = std::move(sockets).value();
   auto work = prepare(target, o, j.system);
   return call_back<connection>(std::move(work), std::move(j), std::move(done), conclude_connect);
 }
@@ -285,7 +292,7 @@ operation resolver::impl::async_probe(std::string_view target, const connect_opt
 // A call that failed before it became an operation is reported from the loop like all others.
 operation resolver::impl::report(std::function<void()> f) {
   job j;
-  j.done = [f = std::move(f)](std::unique_ptr<core::operation>, io::unique_fd) { f(); };
+  j.done = [f = std::move(f)](std::unique_ptr<core::operation>, io::connected_socket) { f(); };
   return begin(std::move(j), nullptr);
 }
 
@@ -319,7 +326,7 @@ bool resolver::impl::claim(id number) {
 void resolver::impl::run(job& j) {
   watch_network();
   auto finish = [this, number = j.number, done = std::move(j.done)](std::unique_ptr<core::operation> work,
-                                                                    io::unique_fd winner) noexcept {
+                                                                    io::connected_socket winner) noexcept {
     if (claim(number)) done(std::move(work), std::move(winner));
   };
   if (!j.work) return finish(nullptr, {});
@@ -329,8 +336,10 @@ void resolver::impl::run(job& j) {
 
 void resolver::impl::use_upstreams(const std::shared_ptr<const core::system_settings>& system) {
   if (applied_ == system) return;
-  const bool changed = !applied_ || (settings_.servers.empty() && applied_->dns != system->dns);
+  const bool is_new = !applied_ || applied_->dns != system->dns;
+  const bool changed = !applied_ || (is_new && settings_.servers.empty());
   applied_ = system;
+  if (is_new) dialer_->use(core::bootstrap_for(settings_, system->dns));
   if (!changed) return;
   driver_->use(core::upstream_groups_for(settings_, system->dns));
   cache_.forget_failures();

@@ -14,11 +14,13 @@
 #include "io/source_addresses.hpp"
 #include "io/state_store.hpp"
 #include "io/system_config.hpp"
+#include "io/upstream_dialer.hpp"
 
 #include <lbresolve/resolver.hpp>
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <thread>
@@ -102,10 +104,10 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   core::source_lookup source_lookup_for(const connect_options& o);
   template <class T, class Work>
   result<T> block_on(result<std::unique_ptr<Work>> work, job j,
-                     std::function<result<T>(core::operation&, io::unique_fd)> conclude, const char* what);
+                     std::function<result<T>(core::operation&, io::connected_socket)> conclude, const char* what);
   template <class T, class Work>
   operation call_back(result<std::unique_ptr<Work>> work, job j, std::function<void(result<T>)> done,
-                      std::function<result<T>(core::operation&, io::unique_fd)> conclude);
+                      std::function<result<T>(core::operation&, io::connected_socket)> conclude);
   operation begin(job j, std::function<void()> on_shut_down);
   operation report(std::function<void()> f);
   bool claim(id number);
@@ -119,6 +121,11 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   void restore(const std::vector<core::remembered>& rows);
   void on_learned(const endpoint& at);
   std::vector<std::string> take_warnings();
+
+  // resolver_tls.cpp
+  /// What holds for the sockets of a connect, TLS included.
+  result<io::connector_settings> sockets_for(std::string_view target, const connect_options& o);
+  result<std::shared_ptr<io::tls_context>> tls_context_for(const std::string& ca_file);
 
   // resolver_observe.cpp
   result<io::observer::subject> make_subject(std::string_view target, const connect_options& o);
@@ -138,7 +145,8 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   bool on_loop_thread() const { return loop_thread_.load() == std::this_thread::get_id(); }
   void run_loop_once(std::optional<core::duration> max_wait);
   template <class T>
-  result<T> wait_for(job j, std::function<result<T>(core::operation&, io::unique_fd)> conclude, const char* what);
+  result<T> wait_for(job j, std::function<result<T>(core::operation&, io::connected_socket)> conclude,
+                     const char* what);
 
   const core::settings settings_;
   io::system_config config_;
@@ -155,6 +163,9 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   std::vector<endpoint> learned_;  // guarded by learned_mutex_: for the observer, on the loop's thread
   bool observing_ = false;         // likewise: somebody has ever watched or picked
 
+  std::mutex tls_mutex_;
+  std::map<std::string, std::shared_ptr<io::tls_context>> tls_;  // guarded by tls_mutex_; by CA file
+
   std::mutex mutex_;                                     // guards the next four
   std::unordered_map<id, std::function<void()>> calls_;  // not yet claimed; what to do at shut-down
   id last_id_ = 0;
@@ -165,9 +176,14 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   std::atomic<std::thread::id> loop_thread_{};  // who runs the loop now
   std::unique_ptr<io::event_loop> loop_;
   std::shared_ptr<const core::system_settings> applied_;  // of the loop's thread: whose upstreams are in use
+  std::unique_ptr<io::upstream_dialer> dialer_;           // of the loop's thread
   std::unique_ptr<io::driver> driver_;                    // of the loop's thread
   std::unique_ptr<io::observer> observer_;                // of the loop's thread
   std::unique_ptr<io::network_watch> network_;            // of the loop's thread; made when it first runs
 };
+
+/// What a race was won with, as its caller gets it (resolver_tls.cpp).
+result<connection> connection_over(io::connected_socket winner, const endpoint& peer,
+                                   std::shared_ptr<const trace> story);
 
 }  // namespace lbresolve

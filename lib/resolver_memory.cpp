@@ -53,6 +53,7 @@ void resolver::impl::watch_network() {
 void resolver::impl::on_new_network(std::uint64_t fingerprint) {
   if (!memory_.use_network(fingerprint, io::now())) return;
   cache_.forget_failures();
+  dialer_->forget();
   if (store_) store_->load(fingerprint, system_clock::now(), [this](const auto& rows) { restore(rows); });
 }
 

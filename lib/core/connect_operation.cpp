@@ -118,10 +118,14 @@ void connect_operation::on_connected(std::size_t attempt, time_point now) {
   request_.memory.on_connected(attempt, now);
 }
 
-void connect_operation::on_failed(std::size_t attempt, std::error_code code, attempt_record::stage stage,
-                                  time_point now) {
-  race_.on_failed(attempt, code, stage, now);
-  request_.memory.on_failed(attempt, code, now);
+void connect_operation::on_tls_started(std::size_t attempt, time_point now) {
+  race_.on_tls_started(attempt, now);
+  request_.memory.on_tls_started(attempt, now);
+}
+
+void connect_operation::on_failed(std::size_t attempt, const attempt_failure& how, time_point now) {
+  race_.on_failed(attempt, how.code, how.stage, now, how.sentence);
+  request_.memory.on_failed(attempt, how.code, now);
 }
 
 /// Adds what this host knows to what DNS said.
@@ -212,7 +216,7 @@ std::string connect_operation::sentence() const {
     text += (told++ == 0 ? ": " : "; ") + a.endpoint.to_string() + " ";
     const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(a.ended.value_or(story_->took) - a.started);
     if (a.ended_as == outcome::failed)
-      text += a.code.message();
+      text += a.failure.empty() ? a.code.message() : a.failure;
     else if (a.ended_as == outcome::skipped)
       text += "skipped, " + a.detail;
     else

@@ -43,7 +43,8 @@ class connect_operation final : public operation {
   void on_stale(const question& q, const delivery& d, time_point now) override;
   void on_unanswered(const query& q, time_point now) override;
   void on_connected(std::size_t attempt, time_point now) override;
-  void on_failed(std::size_t attempt, std::error_code code, attempt_record::stage stage, time_point now) override;
+  void on_tls_started(std::size_t attempt, time_point now) override;
+  void on_failed(std::size_t attempt, const attempt_failure& how, time_point now) override;
   void cancel(time_point now) override {
     request_.memory.on_cancelled();
     race_.cancel(now);

@@ -67,9 +67,9 @@ void dns_client::on_reply(std::uint64_t exchange, reply_match match, std::span<c
   if (entry* e = find(exchange, index)) e->work->on_reply(index, match, bytes, now);
 }
 
-void dns_client::on_error(std::uint64_t exchange, std::error_code code, time_point now, random_source& random) {
+void dns_client::on_error(std::uint64_t exchange, const error& why, time_point now, random_source& random) {
   std::size_t index = 0;
-  if (entry* e = find(exchange, index)) e->work->on_error(index, code, now, random);
+  if (entry* e = find(exchange, index)) e->work->on_error(index, why, now, random);
 }
 
 dns_client::action dns_client::next(time_point now, random_source& random) {

@@ -11,7 +11,6 @@
 #include <memory>
 #include <optional>
 #include <span>
-#include <system_error>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -44,7 +43,7 @@ class dns_client {
   const query* under_way(const question& q) const;
 
   void on_reply(std::uint64_t exchange, reply_match match, std::span<const std::uint8_t> bytes, time_point now);
-  void on_error(std::uint64_t exchange, std::error_code code, time_point now, random_source& random);
+  void on_error(std::uint64_t exchange, const error& why, time_point now, random_source& random);
 
   struct action {
     enum class kind : std::uint8_t {

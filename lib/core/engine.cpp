@@ -34,11 +34,17 @@ void engine::on_connected(operation_id id, std::size_t attempt, time_point now) 
   wake(id, at->second);
 }
 
-void engine::on_failed(operation_id id, std::size_t attempt, std::error_code code, attempt_record::stage stage,
-                       time_point now) {
+void engine::on_tls_started(operation_id id, std::size_t attempt, time_point now) {
   const auto at = operations_.find(id);
   if (at == operations_.end()) return;
-  at->second.work->on_failed(attempt, code, stage, now);
+  at->second.work->on_tls_started(attempt, now);
+  wake(id, at->second);
+}
+
+void engine::on_failed(operation_id id, std::size_t attempt, const attempt_failure& how, time_point now) {
+  const auto at = operations_.find(id);
+  if (at == operations_.end()) return;
+  at->second.work->on_failed(attempt, how, now);
   wake(id, at->second);
 }
 

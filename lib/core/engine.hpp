@@ -49,12 +49,12 @@ class engine {
   void on_reply(std::uint64_t exchange, reply_match match, std::span<const std::uint8_t> bytes, time_point now) {
     client_.on_reply(exchange, match, bytes, now);
   }
-  void on_error(std::uint64_t exchange, std::error_code code, time_point now, random_source& random) {
-    client_.on_error(exchange, code, now, random);
+  void on_error(std::uint64_t exchange, const error& why, time_point now, random_source& random) {
+    client_.on_error(exchange, why, now, random);
   }
   void on_connected(operation_id id, std::size_t attempt, time_point now);
-  void on_failed(operation_id id, std::size_t attempt, std::error_code code, attempt_record::stage stage,
-                 time_point now);
+  void on_tls_started(operation_id id, std::size_t attempt, time_point now);
+  void on_failed(operation_id id, std::size_t attempt, const attempt_failure& how, time_point now);
 
   struct action {
     enum class kind : std::uint8_t {

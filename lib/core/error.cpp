@@ -36,6 +36,10 @@ class category final : public std::error_category {
         return "this process is out of descriptors or memory";
       case errc::unsupported:
         return "not supported by this build";
+      case errc::tls_failed:
+        return "TLS could not be established";
+      case errc::certificate_rejected:
+        return "the server's certificate was rejected";
     }
     return "unknown lbresolve error " + std::to_string(value);
   }
@@ -57,6 +61,8 @@ class category final : public std::error_category {
       case errc::no_addresses:
       case errc::upstream_failed:
       case errc::connect_failed:
+      case errc::tls_failed:
+      case errc::certificate_rejected:
         break;
     }
     return {value, *this};

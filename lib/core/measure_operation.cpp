@@ -115,15 +115,14 @@ void measure_operation::on_connected(std::size_t attempt, time_point now) {
   request_.memory.on_connected(attempt, now);
 }
 
-void measure_operation::on_failed(std::size_t attempt, std::error_code code, attempt_record::stage stage,
-                                  time_point now) {
+void measure_operation::on_failed(std::size_t attempt, const attempt_failure& how, time_point now) {
   look& l = looks_[attempt];
   l.open = false;
   if (l.settled) return;
-  l.record.code = code;
-  l.record.reached = stage;
+  l.record.code = how.code;
+  l.record.reached = how.stage;
   settle(l, outcome_kind::failed, now);
-  request_.memory.on_failed(attempt, code, now);
+  request_.memory.on_failed(attempt, how.code, now);
 }
 
 void measure_operation::on_answer(const question& q, const delivery& d, time_point now) {

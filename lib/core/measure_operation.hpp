@@ -38,7 +38,7 @@ class measure_operation final : public operation {
   void on_answer(const question& q, const delivery& d, time_point now) override;
   void on_unanswered(const query& q, time_point now) override;
   void on_connected(std::size_t attempt, time_point now) override;
-  void on_failed(std::size_t attempt, std::error_code code, attempt_record::stage stage, time_point now) override;
+  void on_failed(std::size_t attempt, const attempt_failure& how, time_point now) override;
   void cancel(time_point) override { cancelled_ = true; }
   std::optional<std::size_t> winner() const override { return std::nullopt; }
   std::vector<question> pending() const override { return lookup_.pending(); }

@@ -51,6 +51,13 @@ struct delivery {
   bool stale = false;         ///< in the cache, past its time (RFC 8767)
 };
 
+/// How an attempt failed.
+struct attempt_failure {
+  std::error_code code;
+  attempt_record::stage stage = attempt_record::stage::connect;
+  std::string sentence{};  ///< where the code alone does not say it
+};
+
 /// Thread-safety: one thread at a time.
 class operation {
  public:
@@ -64,8 +71,10 @@ class operation {
   virtual void on_stale(const question&, const delivery&, time_point) {}
   /// A question this operation still waits for, with the query that works on it.
   virtual void on_unanswered(const query& q, time_point now) = 0;
+  /// TCP is there, and the TLS handshake that was asked for begins.
+  virtual void on_tls_started(std::size_t, time_point) {}
   virtual void on_connected(std::size_t attempt, time_point now) = 0;
-  virtual void on_failed(std::size_t attempt, std::error_code code, attempt_record::stage stage, time_point now) = 0;
+  virtual void on_failed(std::size_t attempt, const attempt_failure& how, time_point now) = 0;
   virtual void cancel(time_point now) = 0;
 
   /// The attempt that won, once done; none for a failure, and for what opens no sockets.

@@ -18,9 +18,9 @@ operation_action probe_operation::next(time_point now, random_source& random) {
   return {.is = step::done};
 }
 
-void probe_operation::on_failed(std::size_t, std::error_code code, attempt_record::stage, time_point now) {
+void probe_operation::on_failed(std::size_t, const attempt_failure& how, time_point now) {
   open_ = false;
-  end(attempt_fact::kind::failed, code, now);
+  end(attempt_fact::kind::failed, how.code, now);
 }
 
 void probe_operation::end(attempt_fact::kind how, std::error_code code, time_point now) {

@@ -24,7 +24,7 @@ class probe_operation final : public operation {
   void on_answer(const question&, const delivery&, time_point) override {}
   void on_unanswered(const query&, time_point) override {}
   void on_connected(std::size_t, time_point now) override { end(attempt_fact::kind::connected, {}, now); }
-  void on_failed(std::size_t, std::error_code code, attempt_record::stage, time_point now) override;
+  void on_failed(std::size_t, const attempt_failure& how, time_point now) override;
   void cancel(time_point now) override { end(attempt_fact::kind::given_up, {}, now); }
   std::optional<std::size_t> winner() const override { return std::nullopt; }
   std::vector<question> pending() const override { return {}; }

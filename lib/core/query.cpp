@@ -219,14 +219,15 @@ void query::take_answer(query_try& t, const message& m, time_point now) {
   result_ = std::move(a);
 }
 
-void query::on_error(std::size_t index, std::error_code code, time_point now, random_source& random) {
+void query::on_error(std::size_t index, const error& why, time_point now, random_source& random) {
   query_try* t = live(index);
   if (t == nullptr) return;
   end(*t, outcome::unreachable, now);
-  t->code = code;
+  t->code = why.code();
+  if (const std::string said = why.message(); said != t->code.message()) t->reason = said;
   t->told = true;
   // A connection that had answered before and was closed meanwhile: one free retry (RFC 7766 section 6.2.4).
-  if (code == std::errc::connection_aborted && !std::exchange(retried_, true)) return again(*t, t->over, t->edns);
+  if (t->code == std::errc::connection_aborted && !std::exchange(retried_, true)) return again(*t, t->over, t->edns);
   servers_->on_failure(t->upstream, now, random);
 }
 
@@ -262,7 +263,7 @@ std::string clause(const query_try& t) {
              std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(*t.ended - t.started).count()) +
              " ms";
     case outcome::unreachable:
-      return t.code.message();
+      return t.reason.empty() ? t.code.message() : t.reason;
     default:
       break;
   }
@@ -313,7 +314,7 @@ void tell(const query& q, time_point since, bool shared, std::vector<query_recor
     r.ended_as = t.as;
     r.rcode = t.rcode;
     r.code = t.code;
-    r.detail = t.detail;
+    r.detail = t.reason.empty() ? t.detail : t.reason;
     if (t.ede) {
       r.ede_code = t.ede->code;
       r.ede_text = t.ede->text;

@@ -14,6 +14,7 @@
 #include "core/time.hpp"
 #include "core/upstreams.hpp"
 
+#include <lbresolve/error.hpp>
 #include <lbresolve/trace.hpp>
 
 #include <cstddef>
@@ -52,6 +53,7 @@ struct query_try {
   std::error_code code;
   std::optional<extended_error> ede;
   const char* detail = "";
+  std::string reason;     ///< what the transport says besides `code`
   bool told = false;      ///< the transport no longer works on it
   bool at_fault = false;  ///< its upstream sent what cannot be read, and has not been blamed for it yet
 };
@@ -80,7 +82,7 @@ class query {
   action next(time_point now, random_source& random);
 
   void on_reply(std::size_t index, reply_match match, std::span<const std::uint8_t> bytes, time_point now);
-  void on_error(std::size_t index, std::error_code code, time_point now, random_source& random);
+  void on_error(std::size_t index, const error& why, time_point now, random_source& random);
 
   /// Nobody waits any more: what comes by `until` is still of use to the cache, but no further upstream is bothered.
   void hurry(time_point until) { hurried_until_ = until; }

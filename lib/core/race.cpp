@@ -168,13 +168,21 @@ void race::on_connected(attempt_id which, time_point now) {
   if (!winner_) winner_ = which;
 }
 
-void race::on_failed(attempt_id which, std::error_code why, attempt_record::stage stage, time_point now) {
+void race::on_tls_started(attempt_id which, time_point now) {
+  if (which >= attempts_.size() || attempts_[which].ended_as != outcome::pending) return;
+  attempts_[which].reached = attempt_record::stage::tls;
+  attempts_[which].tls_started = since_start(now);
+}
+
+void race::on_failed(attempt_id which, std::error_code why, attempt_record::stage stage, time_point now,
+                     std::string sentence) {
   if (which >= attempts_.size() || attempts_[which].ended_as != outcome::pending) return;
   auto& record = attempts_[which];
   record.ended = since_start(now);
   record.ended_as = outcome::failed;
   record.reached = stage;
   record.code = why;
+  record.failure = std::move(sentence);
   const auto at = std::find_if(open_.begin(), open_.end(), [&](const open_attempt& o) { return o.id == which; });
   if (at == open_.end()) return;
   if (!at->companion) failed_since_ = which;
@@ -232,16 +240,23 @@ bool race::cut_short() const noexcept {
   });
 }
 
-/// The one code that all attempts failed with, or connect_failed (HE-53).
+/// The one code that all attempts failed with, or what their codes have in common (certificate_rejected of an expired
+/// one and one for another name), or connect_failed (HE-53).
 std::error_code race::common_failure() const noexcept {
-  const attempt_record* first = nullptr;
+  const std::error_code mixed = make_error_code(errc::connect_failed);
+  std::optional<std::error_code> common;
   for (const auto& a : attempts_) {
     if (a.ended_as == outcome::skipped) continue;
-    if (a.ended_as != outcome::failed) return make_error_code(errc::connect_failed);
-    if (first != nullptr && a.code != first->code) return make_error_code(errc::connect_failed);
-    first = &a;
+    if (a.ended_as != outcome::failed) return mixed;
+    if (!common || a.code == *common) {
+      common = a.code;
+      continue;
+    }
+    const std::error_condition kind = a.code.default_error_condition();
+    if (kind.category() != error_category() || *common != kind) return mixed;
+    common = std::error_code(kind.value(), kind.category());
   }
-  return first != nullptr ? first->code : make_error_code(errc::connect_failed);
+  return common.value_or(mixed);
 }
 
 /// Whether no answer that is still to come could change which attempt should be the first.
@@ -269,7 +284,7 @@ time_point race::first_start_due() const noexcept {
 /// The Connection Attempt Delay (HE-41): what is known of the endpoint, between section 5's limits.
 duration race::delay_for(const health_view& known) const noexcept {
   if (!settings_.adapt_delay || !known.measured) return settings_.attempt_delay;
-  return std::clamp(known.srtt + 4 * known.rttvar, shortest_adapted_delay, longest_adapted_delay);
+  return std::clamp(expected_time(known) + 4 * known.rttvar, shortest_adapted_delay, longest_adapted_delay);
 }
 
 /// RFC 2782: "A client MUST attempt to contact the target host with the lowest-numbered priority it can reach". One
@@ -358,8 +373,10 @@ race::action race::start(const candidate& c, std::string reason, bool companion,
   record.reached = attempt_record::stage::connect;
   record.detail = std::move(reason);
   open_.push_back({id, now, companion});
-  return {
-      .what = kind::start, .attempt = id, .to = c.endpoint, .patience = std::max(delay_for(c.known), 3 * c.known.srtt)};
+  return {.what = kind::start,
+          .attempt = id,
+          .to = c.endpoint,
+          .patience = std::max(delay_for(c.known), 3 * expected_time(c.known))};
 }
 
 /// Once in a race: everything known has failed, so perhaps the answers are out of date (HE-59).

@@ -36,6 +36,8 @@ struct race_settings {
   std::uint64_t hash_key = 0;  ///< policy `hash`
   /// The attempt delay follows what is known of the endpoint it waits for (RFC 8305 section 5).
   bool adapt_delay = false;
+  /// That a connection as it is wanted takes: 2 with TLS (RFC 8446 section 2).
+  int round_trips = 1;
   /// The family whose answer is worth the resolution delay: IPv4 on a host that has no IPv6 source address.
   family awaited = family::ipv6;
   time_point deadline = never;
@@ -85,11 +87,16 @@ class race {
   /// What was told of `from` is no longer so: what has not been started of it is dropped.
   void withdraw(origin from) { withdraw(from, {}); }
 
-  /// The attempt is what was wanted: a connection (and, one day, its TLS handshake).
+  /// The attempt is what was wanted: a connection, with its TLS handshake where that decides.
   void on_connected(attempt_id which, time_point now);
 
   /// The attempt failed by itself and its socket is gone.
-  void on_failed(attempt_id which, std::error_code why, attempt_record::stage stage, time_point now);
+  /// @param sentence where `why` alone does not say it
+  void on_failed(attempt_id which, std::error_code why, attempt_record::stage stage, time_point now,
+                 std::string sentence = {});
+
+  /// TCP is there, and the TLS handshake that is wanted too begins.
+  void on_tls_started(attempt_id which, time_point now);
 
   /// What resolve_again asked for brought nothing, or is not done.
   void on_nothing_new(time_point now);
@@ -138,6 +145,7 @@ class race {
   time_point first_start_due() const noexcept;
   time_point tier_due() const noexcept;
   time_point start_due() const noexcept;
+  duration expected_time(const health_view& known) const noexcept { return settings_.round_trips * known.srtt; }
   duration delay_for(const health_view& known) const noexcept;
   duration delay_after_last_start() const noexcept;
   std::optional<attempt_id> must_close(time_point now) const noexcept;

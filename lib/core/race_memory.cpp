@@ -61,6 +61,14 @@ void race_memory::on_started(std::size_t number, const endpoint& to, duration pa
   store_->on_started(to, now);
 }
 
+void race_memory::on_tls_started(std::size_t number, time_point now) {
+  for (tried& a : attempts_) {
+    if (a.number != number || a.ended != never) continue;
+    a.tls_began = now;
+    a.fact.of_tls = true;
+  }
+}
+
 void race_memory::settle(std::size_t number, attempt_fact::kind how, std::error_code code, time_point now) {
   for (tried& a : attempts_) {
     if (a.number != number || a.ended != never) continue;
@@ -73,6 +81,8 @@ void race_memory::settle(std::size_t number, attempt_fact::kind how, std::error_
 
 void race_memory::tell(time_point now, random_source& random) {
   for (tried& a : attempts_) {
+    if (a.tls_began != never && !std::exchange(a.told_connected, true))
+      store_->on_attempt(target_, {.at = a.fact.at, .took = a.tls_began - a.started}, a.tls_began, random);
     if (a.ended == never && now - a.started >= a.fact.patience && !std::exchange(a.told_late, true)) {
       attempt_fact late = a.fact;
       late.is = attempt_fact::kind::late;
@@ -89,7 +99,8 @@ void race_memory::on_cancelled() {
     if (a.ended == never) a.fact.patience = duration::max();
 }
 
-// A family has failed when every attempt has: one that was closed sooner might have come about.
+// A family has failed when every attempt has: one that was closed sooner might have come about. Where TCP came about
+// the family works, whatever TLS made of it.
 void race_memory::on_end(time_point now) {
   if (store_ == nullptr) return;
   race_facts facts{.began = attempts_.empty() ? now : attempts_.front().started};
@@ -98,7 +109,7 @@ void race_memory::on_end(time_point now) {
     const std::size_t i = index_of(a.fact.at.address.family());
     const bool waited_in_vain = a.fact.is == attempt_fact::kind::given_up && a.fact.took > a.fact.patience;
     const bool failed = a.fact.is == attempt_fact::kind::failed && blame_of(a.fact.code) != blame::nothing;
-    if (a.ended != never && a.fact.is == attempt_fact::kind::connected)
+    if (a.tls_began != never || (a.ended != never && a.fact.is == attempt_fact::kind::connected))
       facts.won[i] = true;
     else if (a.ended == never || !(waited_in_vain || failed))
       undecided[i] = true;

@@ -44,6 +44,8 @@ class race_memory {
 
   /// @param patience a longer wait that ends without an answer says that something is wrong there
   void on_started(std::size_t number, const endpoint& to, duration patience, time_point now);
+  /// TCP came about, and that is what is remembered of the endpoint. What TLS brings is remembered of this name there.
+  void on_tls_started(std::size_t attempt, time_point now);
   void on_connected(std::size_t attempt, time_point now) { settle(attempt, attempt_fact::kind::connected, {}, now); }
   void on_failed(std::size_t attempt, std::error_code code, time_point now) {
     settle(attempt, attempt_fact::kind::failed, code, now);
@@ -61,7 +63,9 @@ class race_memory {
     std::size_t number = 0;
     attempt_fact fact;
     time_point started{};
+    time_point tls_began = never;
     time_point ended = never;
+    bool told_connected = false;
     bool told = false;
     bool told_late = false;
   };

@@ -49,7 +49,7 @@ class resolve_operation final : public operation {
   void on_stale(const question& q, const delivery& d, time_point now) override;
   void on_unanswered(const query& q, time_point now) override;
   void on_connected(std::size_t, time_point) override {}
-  void on_failed(std::size_t, std::error_code, attempt_record::stage, time_point) override {}
+  void on_failed(std::size_t, const attempt_failure&, time_point) override {}
   void cancel(time_point) override { cancelled_ = true; }
   std::optional<std::size_t> winner() const override { return std::nullopt; }
   std::vector<question> pending() const override { return lookup_.pending(); }

@@ -1,5 +1,7 @@
 #include "core/selection.hpp"
 
+#include <lbresolve/tls_error.hpp>
+
 #include <algorithm>
 #include <functional>
 #include <utility>
@@ -46,6 +48,7 @@ std::span<const endpoint> all_of(const endpoint_set& set) noexcept {
 // what ICMPv6's "administratively prohibited" becomes (RFC 4443 section 3.1): an address must not suffer from it, a
 // family may.
 blame blame_of(std::error_code code) noexcept {
+  if (code == tls_errc::local_failure) return blame::nothing;
   for (const std::errc local :
        {std::errc::too_many_files_open, std::errc::too_many_files_open_in_system, std::errc::address_not_available,
         std::errc::address_in_use, std::errc::no_buffer_space, std::errc::not_enough_memory,
@@ -159,12 +162,15 @@ bool selection::look_up(std::string_view text, std::span<const endpoint> set, st
     r.demoted = known[i].demoted;
     probes_.plan(r, known[i], false, now, random);
   }
+  add_tls(t, set, known, now);
   return apply_guards(known);
 }
 
 bool selection::peek(std::string_view text, std::span<const endpoint> set, std::span<health_view> known,
                      time_point now) {
-  view(find_target(text), set, known, now);
+  const target_record* const t = find_target(text);
+  view(t, set, known, now);
+  if (t != nullptr) add_tls(*t, set, known, now);
   return apply_guards(known);
 }
 
@@ -181,6 +187,12 @@ void selection::view(const target_record* t, std::span<const endpoint> set, std:
   }
   for (std::size_t i = 0; i < set.size(); ++i)
     known[i].demoted = families_.is_demoted(families, set[i].address.family());
+}
+
+// After probes are planned: they open no TLS, so what TLS has shown is no reason for one.
+void selection::add_tls(const target_record& t, std::span<const endpoint> set, std::span<health_view> known,
+                        time_point now) const {
+  for (std::size_t i = 0; i < set.size(); ++i) t.tls.add_to(known[i], set[i], now, rules_.health);
 }
 
 std::vector<health_view> selection::views_of(std::span<const endpoint> set, time_point now) const {
@@ -227,9 +239,14 @@ void selection::on_started(const endpoint& at, time_point now) { table_.at(at, n
 
 void selection::on_attempt(std::string_view text, const attempt_fact& fact, time_point now, random_source& random) {
   if (now - fact.took < network_since_) return;  // it began on another network
+  target_record* const t = find_target(text);
+  if (fact.of_tls) {
+    if (t != nullptr && blame_of(fact.code) != blame::nothing)
+      t->tls.learn(fact, all_of(t->set), now, rules_.health, random);
+    return;
+  }
   endpoint_record& r = table_.at(fact.at, now);
   if (fact.is != attempt_fact::kind::late) r.health.on_ended();
-  const target_record* const t = find_target(text);
   learn(r, t == nullptr ? r.set : t->set, fact, now, random);
 }
 
@@ -305,6 +322,7 @@ bool selection::use_network(std::uint64_t fingerprint, time_point now) {
   families_.clear();
   for (auto& [text, t] : targets_) {
     t.families = {};
+    t.tls = {};
     t.asked_again = time_point::min();
   }
   return true;

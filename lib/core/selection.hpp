@@ -12,6 +12,7 @@
 #include "core/remembered.hpp"
 #include "core/roster.hpp"
 #include "core/selection_store.hpp"
+#include "core/tls_memory.hpp"
 
 #include <lbresolve/health.hpp>
 
@@ -90,6 +91,7 @@ class selection final : public selection_store {
     roster members;
     endpoint_set set;  ///< when last looked up
     family_evidence families;
+    tls_memory tls;
     time_point last_used = time_point::min();
     time_point asked_again = time_point::min();
     std::uint64_t turn = 0;
@@ -108,6 +110,8 @@ class selection final : public selection_store {
   void learn(endpoint_record& r, const endpoint_set& members, const attempt_fact& fact, time_point now,
              random_source& random);
   void view(const target_record* t, std::span<const endpoint> set, std::span<health_view> known, time_point now) const;
+  void add_tls(const target_record& t, std::span<const endpoint> set, std::span<health_view> known,
+               time_point now) const;
   std::vector<health_view> views_of(std::span<const endpoint> set, time_point now) const;
   duration typical_of(std::span<const endpoint> set, time_point now) const;
   bool may_eject(const endpoint_record& r, std::span<const endpoint> set, time_point now) const;

@@ -34,6 +34,9 @@ struct attempt_fact {
   duration took{};
   std::error_code code{};
   duration patience{};  ///< given_up: waiting longer than this means that something is wrong there
+  /// It is about TLS with the name of the target, over a connection that has been told of: it says nothing about other
+  /// names there, nor about the way to it.
+  bool of_tls = false;
 };
 
 /// A race that has ended: what it has shown of the families.

@@ -3,6 +3,7 @@
 #include "core/ascii.hpp"
 #include "core/quoted.hpp"
 #include "core/special_names.hpp"
+#include "core/spki_pin.hpp"
 
 #include <algorithm>
 #include <functional>
@@ -101,7 +102,37 @@ result<std::shared_ptr<const rebinding_filter>> read_rebinding(const options& o,
   return std::make_shared<const rebinding_filter>(std::move(allowed), nat64);
 }
 
+std::optional<error> check_tls(const tls_options& o) {
+  constexpr std::size_t longest_protocol = 255;  // RFC 7301 section 3.1
+  for (const std::string& protocol : o.alpn)
+    if (protocol.empty() || protocol.size() > longest_protocol)
+      return bad("tls.alpn has a protocol of " + std::to_string(protocol.size()) + " octets: give 1 to 255, as in h2");
+  for (const std::string& pin : o.pins)
+    if (!parse_spki_pin(pin))
+      return bad("tls.pins: " + quoted(pin) + " is not the SHA-256 of a public key, as sha256-BASE64");
+  const auto host = parse_target(o.name, false);
+  if (!o.name.empty() && (!host || host.value().port || host.value().https || host.value().service))
+    return bad("tls.name " + quoted(o.name) + " is neither a DNS name nor an IP address");
+  return std::nullopt;
+}
+
+/// "_imaps._tcp.example.com" is served by who can prove to be example.com (RFC 6125 section 6.2.1).
+std::string_view without_service(std::string_view host) {
+  for (int label = 0; label < 2; ++label) host.remove_prefix(std::min(host.find('.'), host.size() - 1) + 1);
+  return host;
+}
+
 }  // namespace
+
+tls_identity identity_for(const tls_options& o, const target& what) {
+  tls_identity who{.name = o.name, .address = {}, .pins = {}, .verify = o.verify};
+  if (who.name.empty()) who.name = what.service ? without_service(what.host) : what.host;
+  who.address = o.name.empty() ? what.literal : address::parse(o.name);
+  if (who.address) who.name.clear();
+  if (who.name.ends_with('.')) who.name.pop_back();
+  for (const std::string& pin : o.pins) who.pins.push_back(*parse_spki_pin(pin));
+  return who;
+}
 
 result<settings> check(options chosen) {
   settings s;
@@ -133,13 +164,14 @@ result<settings> check(options chosen) {
   return s;
 }
 
-result<void> check_transports(const settings& s) {
+result<void> check_transports(const settings& s, bool has_http2) {
   std::vector<upstream> all = s.servers;
   for (const settings::domain& d : s.domains) all.insert(all.end(), d.servers.begin(), d.servers.end());
   for (const upstream& u : all) {
-    if (!is_encrypted(u)) continue;
-    return error(make_error_code(errc::unsupported),
-                 "server " + quoted(u.text) + ": encrypted upstreams are not part of this build");
+    if (u.only != transport::https || has_http2) continue;
+    return error(
+        make_error_code(errc::unsupported),
+        "server " + quoted(u.text) + ": this build has no HTTP/2; give a tls:// server, or build with nghttp2");
   }
   return BOOST_OUTCOME_V2_NAMESPACE::success();
 }
@@ -152,6 +184,7 @@ result<void> check(const resolve_options& o) {
 result<void> check(const connect_options& o) {
   if (o.timeout <= 0ms) return bad("timeout is not positive: give 1 ms or more");
   if (o.attempt_delay && *o.attempt_delay <= 0ms) return bad("attempt_delay is not positive: give 10 ms or more");
+  if (const auto wrong = check_tls(o.tls)) return *wrong;
   return BOOST_OUTCOME_V2_NAMESPACE::success();
 }
 
@@ -198,6 +231,14 @@ std::vector<upstream_group> upstream_groups_for(const settings& s, const resolv_
   return groups;
 }
 
+// Never those that need to be looked up themselves: an upstream's name is not asked for through itself.
+std::vector<upstream_group> bootstrap_for(const settings& s, const resolv_conf& system) {
+  settings plain = s;
+  plain.servers = s.bootstrap;
+  plain.domains.clear();
+  return upstream_groups_for(plain, system);
+}
+
 lookup_request lookup_for(const settings& s, target what, std::optional<families> wanted, bool search,
                           std::optional<bool> https, const resolv_conf& system, bool has_ipv6) {
   const families f = wanted.value_or(s.chosen.families);
@@ -225,6 +266,7 @@ race_settings racing_for(const settings& s, const connect_options& o, bool has_i
           .balance = {.band = s.chosen.selection.band},
           .hash_key = std::hash<std::string>()(o.hash_key),
           .adapt_delay = !o.attempt_delay,
+          .round_trips = o.ready == ready::tls ? 2 : 1,
           .awaited = has_ipv6 ? family::ipv6 : family::ipv4,
           .deadline = now + o.timeout};
 }

@@ -6,6 +6,7 @@
 #include "core/resolv_conf.hpp"
 #include "core/resolve_operation.hpp"
 #include "core/selection.hpp"
+#include "core/tls_identity.hpp"
 #include "core/upstream_group.hpp"
 
 #include <lbresolve/options.hpp>
@@ -34,14 +35,19 @@ struct settings {
 
 /// Reads servers, domains and subnet, and checks ranges. The sentence of an error names the option.
 result<settings> check(options chosen);
-/// Whether every server can be asked by this build: errc::unsupported for those with tls:// and https://.
-result<void> check_transports(const settings& s);
+/// Whether every server can be asked by this build: without HTTP/2 https:// is errc::unsupported.
+result<void> check_transports(const settings& s, bool has_http2);
 /// The same as check() for the settings of one call.
 result<void> check(const resolve_options& o);
 result<void> check(const connect_options& o);
 
+/// Who has to answer where a connect is to speak TLS. `o` has been checked.
+tls_identity identity_for(const tls_options& o, const target& what);
+
 /// The upstreams to ask and how: those of each domain, and for all other names those chosen or the system's.
 std::vector<upstream_group> upstream_groups_for(const settings& s, const resolv_conf& system);
+/// Who is asked for the addresses of those that are given by name: plain servers, chosen or the system's.
+std::vector<upstream_group> bootstrap_for(const settings& s, const resolv_conf& system);
 
 /// What to ask for. @param https whether HTTPS records are wanted; unset: for https:// targets
 /// @param has_ipv6 whether this host has an IPv6 address that reaches beyond itself

@@ -30,6 +30,8 @@ struct upstream {
   tls_identity identity;
   std::string path;      ///< of https: "/dns-query"
   bool use_get = false;  ///< of https: GET instead of POST (RFC 8484 section 4.1)
+
+  friend bool operator==(const upstream&, const upstream&) = default;
 };
 
 /// An upstream of the system's configuration.

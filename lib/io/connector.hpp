@@ -2,22 +2,31 @@
 #pragma once
 
 #include "io/socket.hpp"
+#include "io/tls_session.hpp"
 
 #include <lbresolve/endpoint.hpp>
 #include <lbresolve/options.hpp>
 #include <lbresolve/trace.hpp>
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <system_error>
 
 namespace lbresolve::io {
 
+/// That TLS is wanted over the socket, and with whom.
+struct tls_wish {
+  std::shared_ptr<tls_context> shared;
+  tls_settings settings;
+};
+
 /// What holds for every socket of one connect.
 struct connector_settings {
   std::optional<address> source_address;
   std::string interface;
   socket_hook hook;
+  std::shared_ptr<const tls_wish> tls{};  ///< null: TCP is all
 };
 
 /// An attempt that has begun.

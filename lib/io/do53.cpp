@@ -1,23 +1,22 @@
 #include "io/do53.hpp"
 
 #include "io/exchange_sink.hpp"
+#include "io/failure_queue.hpp"
 #include "io/tcp_connection.hpp"
 #include "io/udp_socket_group.hpp"
 
 #include <cerrno>
-#include <deque>
-#include <utility>
 
 namespace lbresolve::io {
 
-class do53::state final : exchange_sink, event_loop::timer_handler, public std::enable_shared_from_this<state> {
+class do53::state final : exchange_sink, public std::enable_shared_from_this<state> {
  public:
   state(event_loop& loop, core::random_source& random, const endpoint& server, transport_events& events,
         const settings& s)
       : events_(&events),
+        failures_(loop, *this, events),
         udp_(loop, server, *this),
-        tcp_(loop, random, server, *this, s.tcp_idle_time),
-        later_(loop, *this) {}
+        tcp_(loop, random, server, *this, s.tcp_idle_time) {}
 
   void send(std::uint64_t exchange, lbresolve::transport over, std::span<const std::uint8_t> query) {
     switch (over) {
@@ -34,13 +33,12 @@ class do53::state final : exchange_sink, event_loop::timer_handler, public std::
 
   void abandon(std::uint64_t exchange) {
     if (udp_.abandon(exchange) || tcp_.abandon(exchange)) return;
-    std::erase_if(failures_, [&](const auto& f) { return f.first == exchange; });
+    failures_.erase(exchange);
   }
 
   void close() {
     events_ = nullptr;
     failures_.clear();
-    later_.clear();
     udp_.close_all();
     tcp_.close_all();
   }
@@ -55,28 +53,14 @@ class do53::state final : exchange_sink, event_loop::timer_handler, public std::
     events_->on_reply(exchange, kind, bytes);
   }
 
-  void on_failure(std::uint64_t exchange, std::error_code code) override {
-    failures_.emplace_back(exchange, code);
-    later_.set(core::time_point{});  // due: told in the loop's next round, or at the end of this one
-  }
+  void on_failure(std::uint64_t exchange, std::error_code code) override { failures_.add(exchange, error(code)); }
 
   std::shared_ptr<void> hold() override { return shared_from_this(); }
 
-  void on_timer() override {
-    const auto held = shared_from_this();
-    // Those told now; what fails meanwhile waits its turn.
-    for (auto left = failures_.size(); left > 0 && !failures_.empty(); --left) {
-      const auto [exchange, code] = failures_.front();
-      failures_.pop_front();
-      events_->on_error(exchange, code);
-    }
-  }
-
   transport_events* events_;  // null once closed
-  std::deque<std::pair<std::uint64_t, std::error_code>> failures_;
+  failure_queue failures_;
   udp_socket_group udp_;
   tcp_connection tcp_;
-  event_loop::timer later_;
 };
 
 do53::do53(event_loop& loop, core::random_source& random, const endpoint& server, transport_events& events,

@@ -2,46 +2,67 @@
 
 #include "io/clock.hpp"
 #include "io/do53.hpp"
+#include "io/doh.hpp"
+#include "io/dot.hpp"
 
 #include <algorithm>
 #include <utility>
 
 namespace lbresolve::io {
 
-using stage = attempt_record::stage;
-
 /// A socket that is being connected.
 class driver::attempt final : public event_loop::watcher {
  public:
-  attempt(driver& owner, operation_id id, std::size_t number, const endpoint& to, unique_fd fd)
-      : owner_(owner), id_(id), number_(number), to_(to), fd_(std::move(fd)) {}
-  ~attempt() {
-    if (fd_) owner_.loop_.unwatch(fd_.get());
-  }
+  attempt(driver& owner, operation_id id, std::size_t number, const endpoint& to)
+      : owner_(owner), id_(id), number_(number), work_(to) {}
+  ~attempt() { unwatch(); }
   attempt(const attempt&) = delete;
   attempt& operator=(const attempt&) = delete;
 
-  std::error_code watch() { return owner_.loop_.watch(fd_.get(), false, true, *this); }
-  unique_fd take() {
-    owner_.loop_.unwatch(fd_.get());
-    return std::move(fd_);
+  attempt_news begin(const connector_settings& settings) { return work_.begin(settings); }
+  attempt_news go_on() {
+    const int fd = work_.fd();
+    attempt_news news = work_.go_on();
+    // One that failed has closed its descriptor, which takes it out of epoll.
+    if (news.failed && std::exchange(watched_, false)) owner_.loop_.forget(fd);
+    return news;
   }
-  void on_ready(bool, bool) override {
-    owner_.loop_.unwatch(fd_.get());
-    owner_.settle(id_, number_, connect_result(fd_.get(), to_));
+  /// Watches for what it wants.
+  std::error_code watch() {
+    const std::error_code failed = owner_.loop_.watch(work_.fd(), work_.wants_read(), work_.wants_write(), *this);
+    watched_ = watched_ || !failed;
+    return failed;
   }
+  void unwatch() noexcept {
+    if (std::exchange(watched_, false)) owner_.loop_.unwatch(work_.fd());
+  }
+  connected_socket take() noexcept {
+    unwatch();
+    return work_.take();
+  }
+  void on_ready(bool, bool) override { owner_.go_on(id_, number_); }
 
  private:
   driver& owner_;
   operation_id id_;
   std::size_t number_;
-  endpoint to_;
-  unique_fd fd_;
+  socket_attempt work_;
+  bool watched_ = false;
 };
 
+namespace {
+
+/// UDP and TCP to one server are one channel.
+bool is_one_channel(const core::upstream& a, const core::upstream& b) {
+  if (core::is_encrypted(a) || core::is_encrypted(b)) return a == b;
+  return a.at == b.at;
+}
+
+}  // namespace
+
 driver::driver(event_loop& loop, core::answer_store& answers, core::duration late_answers,
-               core::selection_store& memory)
-    : loop_(loop), timer_(loop, *this), engine_(answers, late_answers, &memory) {}
+               core::selection_store& memory, stream_dialer* dialer)
+    : loop_(loop), dialer_(dialer), timer_(loop, *this), engine_(answers, late_answers, &memory) {}
 
 driver::~driver() = default;
 
@@ -49,7 +70,8 @@ void driver::use(std::vector<core::upstream_group> groups) {
   for (auto& c : channels_) {
     c->wanted = false;
     for (const core::upstream_group& g : groups)
-      for (std::size_t i = 0; i < g.servers->size(); ++i) c->wanted = c->wanted || (*g.servers)[i].at == c->at;
+      for (std::size_t i = 0; i < g.servers->size(); ++i)
+        c->wanted = c->wanted || is_one_channel((*g.servers)[i], c->to);
   }
   drop_unwanted_channels();
   engine_.use(std::move(groups));
@@ -77,20 +99,31 @@ void driver::on_reply(std::uint64_t exchange, core::reply_match kind, std::span<
   pump();
 }
 
-void driver::on_error(std::uint64_t exchange, std::error_code code) {
+void driver::on_error(std::uint64_t exchange, const error& why) {
   exchange_ended(exchange);
-  engine_.on_error(exchange, code, io::now(), random_);
+  engine_.on_error(exchange, why, io::now(), random_);
   pump();
 }
 
-void driver::settle(operation_id id, std::size_t number, std::error_code failed) {
-  if (failed) {
-    operations_.at(id).attempts[number].reset();
-    engine_.on_failed(id, number, failed, stage::connect, io::now());
-  } else {
-    engine_.on_connected(id, number, io::now());
-  }
+void driver::go_on(operation_id id, std::size_t number) {
+  tell(id, number, operations_.at(id).attempts[number]->go_on());
   pump();
+}
+
+void driver::tell(operation_id id, std::size_t number, attempt_news news) {
+  std::unique_ptr<attempt>& a = operations_.at(id).attempts[number];
+  if (news.tls_started) engine_.on_tls_started(id, number, io::now());
+  if (!news.failed && !news.connected) {
+    const std::error_code unwatchable = a->watch();
+    if (!unwatchable) return;
+    news.failed = core::attempt_failure{.code = unwatchable, .stage = attempt_record::stage::socket};
+  }
+  if (news.failed) {
+    a.reset();
+    return engine_.on_failed(id, number, *news.failed, io::now());
+  }
+  a->unwatch();
+  engine_.on_connected(id, number, io::now());
 }
 
 // Facts that come in while an action is performed (a socket that fails at once) are taken up by the loop that is
@@ -126,7 +159,7 @@ void driver::perform(core::engine::action& a) {
 }
 
 void driver::send(const core::dns_client::action& a) {
-  channel& c = channel_to(a.server->at);
+  channel& c = channel_to(*a.server);
   exchanges_.emplace(a.exchange, &c);
   ++c.open;
   c.way->send(a.exchange, a.over, a.message);
@@ -146,14 +179,20 @@ void driver::exchange_ended(std::uint64_t exchange) {
   exchanges_.erase(at);
 }
 
-driver::channel& driver::channel_to(const endpoint& at) {
+driver::channel& driver::channel_to(const core::upstream& to) {
   for (auto& c : channels_)
-    if (c->at == at) return *c;
+    if (is_one_channel(c->to, to)) return *c;
   channels_.push_back(std::make_unique<channel>());
   channel& c = *channels_.back();
-  c.at = at;
-  c.way = std::make_unique<do53>(loop_, random_, at, *this);
+  c.to = to;
+  c.way = open_channel(to);
   return c;
+}
+
+std::unique_ptr<query_channel> driver::open_channel(const core::upstream& to) {
+  if (to.only == transport::tls) return std::make_unique<dot>(loop_, random_, *dialer_, to, *this);
+  if (to.only == transport::https) return std::make_unique<doh>(loop_, *dialer_, to, *this);
+  return std::make_unique<do53>(loop_, random_, to.at, *this);
 }
 
 void driver::drop_unwanted_channels() {
@@ -162,18 +201,9 @@ void driver::drop_unwanted_channels() {
 
 void driver::open(operation_id id, std::size_t number, const endpoint& to) {
   connecting& o = operations_[id];  // made here for what the engine has begun by itself
-  attempt_socket begun = begin_connect(to, o.settings);
   if (o.attempts.size() <= number) o.attempts.resize(number + 1);
-  if (!begun.failed && !begun.connected) {
-    o.attempts[number] = std::make_unique<attempt>(*this, id, number, to, std::move(begun.fd));
-    begun.failed = o.attempts[number]->watch();
-    if (!begun.failed) return;
-    o.attempts[number].reset();
-    begun.stage = stage::socket;
-  }
-  if (begun.failed) return engine_.on_failed(id, number, begun.failed, begun.stage, io::now());
-  o.attempts[number] = std::make_unique<attempt>(*this, id, number, to, std::move(begun.fd));
-  engine_.on_connected(id, number, io::now());
+  o.attempts[number] = std::make_unique<attempt>(*this, id, number, to);
+  tell(id, number, o.attempts[number]->begin(o.settings));
 }
 
 void driver::close(operation_id id, std::size_t number) { operations_.at(id).attempts[number].reset(); }
@@ -183,7 +213,7 @@ void driver::finish(operation_id id, std::unique_ptr<core::operation> work) {
   if (at == operations_.end()) return;
   connecting o = std::move(at->second);
   operations_.erase(at);
-  unique_fd winner;
+  connected_socket winner;
   if (const auto number = work->winner()) winner = o.attempts[*number]->take();
   if (o.done) o.done(std::move(work), std::move(winner));
 }

@@ -2,8 +2,9 @@
 #pragma once
 
 #include "core/engine.hpp"
-#include "io/connector.hpp"
+#include "io/byte_stream.hpp"
 #include "io/event_loop.hpp"
+#include "io/socket_attempt.hpp"
 #include "io/system_random.hpp"
 #include "io/transport.hpp"
 
@@ -20,12 +21,14 @@ class driver final : public transport_events, private event_loop::timer_handler 
  public:
   using operation_id = core::engine::operation_id;
 
-  /// Called once an operation is done, with the socket of its winning attempt where it has one. It may destroy nothing
+  /// Called once an operation is done, with what its winning attempt led to where it has one. It may destroy nothing
   /// of the driver's; it may post to the loop.
-  using finished = std::function<void(std::unique_ptr<core::operation> work, unique_fd winner)>;
+  using finished = std::function<void(std::unique_ptr<core::operation> work, connected_socket winner)>;
 
-  /// @param loop, answers, memory must outlive the driver.
-  driver(event_loop& loop, core::answer_store& answers, core::duration late_answers, core::selection_store& memory);
+  /// @param loop, answers, memory, dialer must outlive the driver
+  /// @param dialer opens the way to encrypted upstreams; null: there are none
+  driver(event_loop& loop, core::answer_store& answers, core::duration late_answers, core::selection_store& memory,
+         stream_dialer* dialer = nullptr);
   ~driver();
   driver(const driver&) = delete;
   driver& operator=(const driver&) = delete;
@@ -45,7 +48,7 @@ class driver final : public transport_events, private event_loop::timer_handler 
   void cancel(operation_id id);
 
   void on_reply(std::uint64_t exchange, core::reply_match kind, std::span<const std::uint8_t> bytes) override;
-  void on_error(std::uint64_t exchange, std::error_code code) override;
+  void on_error(std::uint64_t exchange, const error& why) override;
 
  private:
   class attempt;
@@ -55,7 +58,7 @@ class driver final : public transport_events, private event_loop::timer_handler 
     std::vector<std::unique_ptr<attempt>> attempts;  // by attempt number; null once closed
   };
   struct channel {
-    endpoint at;
+    core::upstream to;
     std::unique_ptr<query_channel> way;
     std::size_t open = 0;  // exchanges
     bool wanted = true;    // by the upstreams in use
@@ -69,12 +72,15 @@ class driver final : public transport_events, private event_loop::timer_handler 
   void open(operation_id id, std::size_t number, const endpoint& to);
   void close(operation_id id, std::size_t number);
   void finish(operation_id id, std::unique_ptr<core::operation> work);
-  void settle(operation_id id, std::size_t number, std::error_code failed);
-  channel& channel_to(const endpoint& at);
+  void go_on(operation_id id, std::size_t number);
+  void tell(operation_id id, std::size_t number, attempt_news news);
+  channel& channel_to(const core::upstream& to);
+  std::unique_ptr<query_channel> open_channel(const core::upstream& to);
   void exchange_ended(std::uint64_t exchange);
   void drop_unwanted_channels();
 
   event_loop& loop_;
+  stream_dialer* dialer_;
   event_loop::timer timer_;
   system_random random_;
   core::engine engine_;

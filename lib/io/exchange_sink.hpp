@@ -2,24 +2,21 @@
 #pragma once
 
 #include "core/message.hpp"
+#include "io/holder.hpp"
 
 #include <cstdint>
-#include <memory>
 #include <span>
 #include <system_error>
 
 namespace lbresolve::io {
 
 /// As transport_events, for the inside of a query_channel.
-struct exchange_sink {
+struct exchange_sink : holder {
   /// Comes from the event loop only. The user may destroy the channel in there: then everything is closed after it.
   virtual void on_reply(std::uint64_t exchange, core::reply_match kind, std::span<const std::uint8_t> bytes) = 0;
 
   /// Can come at any time, inside send() too: it is kept, and told from the event loop.
   virtual void on_failure(std::uint64_t exchange, std::error_code code) = 0;
-
-  /// Whoever calls on_reply holds this meanwhile, so that it outlives a user who destroys the channel in there.
-  virtual std::shared_ptr<void> hold() = 0;
 
  protected:
   ~exchange_sink() = default;

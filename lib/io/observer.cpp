@@ -32,9 +32,10 @@ void observer::renew(id which, bool use_cache) {
   if (std::exchange(o.renewing, true)) return;
   o.renew_at = core::never;
   auto work = o.what.look_up(use_cache);
-  driver_.start(next_id_(), std::move(work), {}, [this, which](std::unique_ptr<core::operation> done, unique_fd) {
-    on_renewed(which, static_cast<core::resolve_operation&>(*done));
-  });
+  driver_.start(next_id_(), std::move(work), {},
+                [this, which](std::unique_ptr<core::operation> done, connected_socket) {
+                  on_renewed(which, static_cast<core::resolve_operation&>(*done));
+                });
 }
 
 // DNS that fails takes nobody away: what was known stays until it expires, and for a watch also then.

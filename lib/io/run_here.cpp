@@ -20,45 +20,52 @@ class sockets {
   sockets(core::operation& work, const connector_settings& settings) : work_(work), settings_(settings) {}
 
   void open(std::size_t number, const endpoint& to) {
-    attempt_socket begun = begin_connect(to, settings_);
-    if (begun.failed) return work_.on_failed(number, begun.failed, begun.stage, io::now());
-    open_.push_back({std::move(begun.fd), number, to});
-    if (begun.connected) work_.on_connected(number, io::now());
+    one& o = open_.emplace_back(one{socket_attempt(to), number});
+    tell(number, o.attempt.begin(settings_));
   }
 
-  unique_fd take(std::size_t number) {
-    const auto at = std::find_if(open_.begin(), open_.end(), [&](const one& o) { return o.number == number; });
-    unique_fd fd = std::move(at->fd);
+  connected_socket take(std::size_t number) {
+    const auto at = find(number);
+    connected_socket taken = at->attempt.take();
     open_.erase(at);
-    return fd;
+    return taken;
   }
 
   void wait(core::time_point until) {
     std::vector<pollfd> polled;
+    std::vector<std::size_t> numbers;
     polled.reserve(open_.size());
-    for (const one& o : open_) polled.push_back({o.fd.get(), POLLOUT, 0});
+    numbers.reserve(open_.size());
+    for (const one& o : open_) {
+      const int events = (o.attempt.wants_read() ? POLLIN : 0) | (o.attempt.wants_write() ? POLLOUT : 0);
+      polled.push_back({o.attempt.fd(), static_cast<short>(events), 0});
+      numbers.push_back(o.number);
+    }
     // Rounded up: waking a moment early would only mean another round.
     const core::duration left = std::clamp(until - io::now(), core::duration::zero(), look_for_stop_every);
     const auto ms = std::chrono::ceil<std::chrono::milliseconds>(left).count();
     if (::poll(polled.data(), polled.size(), static_cast<int>(ms)) <= 0) return;
-    for (const pollfd& p : polled)
-      if (p.revents != 0) settle(p.fd);
+    for (std::size_t i = 0; i < polled.size(); ++i)
+      if (polled[i].revents != 0) tell(numbers[i], find(numbers[i])->attempt.go_on());
   }
 
  private:
   struct one {
-    unique_fd fd;
+    socket_attempt attempt;
     std::size_t number;
-    endpoint to;
   };
 
-  void settle(int fd) {
-    const auto at = std::find_if(open_.begin(), open_.end(), [&](const one& o) { return o.fd.get() == fd; });
-    const std::size_t number = at->number;
-    const std::error_code failed = connect_result(fd, at->to);
-    if (!failed) return work_.on_connected(number, io::now());
-    open_.erase(at);
-    work_.on_failed(number, failed, attempt_record::stage::connect, io::now());
+  std::vector<one>::iterator find(std::size_t number) {
+    return std::find_if(open_.begin(), open_.end(), [&](const one& o) { return o.number == number; });
+  }
+
+  void tell(std::size_t number, const attempt_news& news) {
+    if (news.tls_started) work_.on_tls_started(number, io::now());
+    if (news.failed) {
+      open_.erase(find(number));
+      return work_.on_failed(number, *news.failed, io::now());
+    }
+    if (news.connected) work_.on_connected(number, io::now());
   }
 
   core::operation& work_;
@@ -93,7 +100,7 @@ local_outcome run_here(core::operation& work, const connector_settings& settings
         s.open(a.attempt, a.to);
         break;
       case step::close:
-        s.take(a.attempt).reset();
+        s.take(a.attempt);
         break;
       case step::wait:
         s.wait(a.until);

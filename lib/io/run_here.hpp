@@ -3,7 +3,7 @@
 
 #include "core/answer_store.hpp"
 #include "core/operation.hpp"
-#include "io/connector.hpp"
+#include "io/socket_attempt.hpp"
 
 #include <atomic>
 #include <vector>
@@ -12,8 +12,8 @@ namespace lbresolve::io {
 
 /// How far it came.
 struct local_outcome {
-  bool done = false;  ///< false: it needs an upstream; nothing is open, start it on an engine as it is
-  unique_fd winner;   ///< where it was won
+  bool done = false;        ///< false: it needs an upstream; nothing is open, start it on an engine as it is
+  connected_socket winner;  ///< where it was won
   std::vector<core::question> refresh;  ///< worth asking again in the background, whether it is done or not
 };
 

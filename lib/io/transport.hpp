@@ -3,11 +3,11 @@
 
 #include "core/message.hpp"
 
+#include <lbresolve/error.hpp>
 #include <lbresolve/trace.hpp>
 
 #include <cstdint>
 #include <span>
-#include <system_error>
 
 namespace lbresolve::io {
 
@@ -20,10 +20,11 @@ struct transport_events {
   /// other kind ends it. The bytes live until this call returns.
   virtual void on_reply(std::uint64_t exchange, core::reply_match kind, std::span<const std::uint8_t> bytes) = 0;
 
-  /// `exchange` has ended without a reply. `code` is an errno in the system category, and two of them have a meaning
-  /// of their own: connection_reset, the server closed a connection before it answered; connection_aborted, the same
-  /// on a connection that had answered before, so that asking again at once is fair (RFC 7766 section 6.2.4).
-  virtual void on_error(std::uint64_t exchange, std::error_code code) = 0;
+  /// `exchange` has ended without a reply. The code of `why` is an errno in the system category or an lbresolve one;
+  /// its sentence, where it has one, is a clause that says more ("it answered with HTTP status 503"). Two codes have a
+  /// meaning of their own: connection_reset, the server closed a connection before it answered; connection_aborted, the
+  /// same on a connection that had answered before, so that asking again at once is fair (RFC 7766 section 6.2.4).
+  virtual void on_error(std::uint64_t exchange, const error& why) = 0;
 
  protected:
   ~transport_events() = default;

@@ -100,7 +100,7 @@ struct ours final : io::transport_events {
     ++done;
     if (sent < total) send();
   }
-  void on_error(std::uint64_t, std::error_code) override { fail("a query failed"); }
+  void on_error(std::uint64_t, const lbresolve::error&) override { fail("a query failed"); }
 
   std::unique_ptr<io::event_loop> loop = io::event_loop::create().value();
   io::system_random random;

@@ -13,7 +13,8 @@ ERROR = ["code", "message", "errno"]
 TRACE = ["queries", "attempts", "notes"]
 QUERY = ["name", "type", "from", "upstream", "transport", "started_ms", "took_ms", "outcome", "rcode",
          "extended_error", "error", "ttl_s", "records", "detail"]
-ATTEMPT = ["address", "port", "family", "started_ms", "took_ms", "outcome", "stage", "error", "detail"]
+ATTEMPT = ["address", "port", "family", "started_ms", "took_ms", "outcome", "stage", "tls_after_ms", "error",
+           "detail"]
 SUMMARY = ["schema", "kind", "of", "target", "count", "succeeded", "failed", "took_ms", "each_took_ms", "endpoints",
            "errors"]
 
@@ -75,7 +76,7 @@ def test_a_connection(lbresolve, dns_server, backends):
     told = json.loads(ran.out)
     check_shape(told)
     assert told["kind"] == "connect" and told["target"] == target
-    assert told["result"] == {"endpoint": {"address": GOOD, "port": backends.port, "family": "ipv4"}}
+    assert told["result"] == {"endpoint": {"address": GOOD, "port": backends.port, "family": "ipv4"}, "tls": None}
     assert [x["outcome"] for x in told["trace"]["attempts"] if x["address"] == GOOD] == ["won"]
     for lost in told["trace"]["attempts"]:
         if lost["address"] == REFUSING:

@@ -60,15 +60,29 @@ TEST_CASE("SEC-09: domains that the rebinding filter lets through are names") {
   CHECK(says({.rebinding_allowed = {"a..b"}}, "rebinding_allowed \"a..b\" is not a domain name"));
 }
 
-TEST_CASE("servers with TLS are read, and refused where this build would have to ask them") {
-  for (const options& o : {options{.servers = {"192.0.2.53", "tls://192.0.2.53"}},
+TEST_CASE("a build without HTTP/2 refuses https:// servers, wherever they stand, and says what else can be had") {
+  for (const options& o : {options{.servers = {"192.0.2.53", "https://192.0.2.53"}},
                            options{.domain_servers = {{"corp.example", {"https://dns.example"}}}}}) {
-    const auto checked = check(o);
-    REQUIRE(checked);
-    const auto usable = check_transports(checked.value());
+    const settings checked = check(o).value();
+    CHECK(check_transports(checked, true));
+    const auto usable = check_transports(checked, false);
     REQUIRE_FALSE(usable);
     CHECK(usable.assume_error() == errc::unsupported);
-    CHECK(usable.assume_error().message().find("not part of this build") != std::string::npos);
+    CHECK(usable.assume_error().message().find("this build has no HTTP/2") != std::string::npos);
   }
-  CHECK(check_transports(check(options{.servers = {"192.0.2.53"}}).value()));
+  CHECK(check_transports(check(options{.servers = {"192.0.2.53", "tls://192.0.2.53"}}).value(), false));
+}
+
+TEST_CASE("DNS-10: servers given by name are looked up through plain ones, those chosen or the system's, and no others") {
+  const resolv_conf system = parse_resolv_conf("nameserver 192.0.2.1\nnameserver 192.0.2.2\n");
+  const auto asked = [&](const options& o) {
+    const std::vector<upstream_group> groups = bootstrap_for(check(o).value(), system);
+    REQUIRE(groups.size() == 1);
+    std::string texts;
+    for (std::size_t i = 0; i < groups[0].servers->size(); ++i) texts += (*groups[0].servers)[i].text + " ";
+    return texts;
+  };
+  CHECK(asked({.servers = {"tls://dns.example"}}) == "192.0.2.1:53 192.0.2.2:53 ");
+  CHECK(asked({.servers = {"tls://dns.example", "192.0.2.9"}, .bootstrap = {"192.0.2.7"}}) == "192.0.2.7:53 ");
+  CHECK(asked({.domain_servers = {{"example", {"192.0.2.8"}}}}) == "192.0.2.1:53 192.0.2.2:53 ");
 }

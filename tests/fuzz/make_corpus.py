@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes the seeds into corpus/: one file for each thing a message, name, binding or address can be, for fuzz_message;
-state files for fuzz_state_store.
+state files for fuzz_state_store; what servers send over TLS and HTTPS for fuzz_stream and fuzz_http2.
 
     python3 tests/fuzz/make_corpus.py
 
@@ -197,12 +197,36 @@ def states():
     yield "state-newer", state_file("PRAGMA user_version = 2")
 
 
+def framed(content):
+    return struct.pack(">H", len(content)) + content
+
+
+def http2_frame(kind, flags, stream, content):
+    return struct.pack(">I", len(content))[1:] + bytes([kind, flags]) + struct.pack(">I", stream) + content
+
+
+def streams():
+    reply = message(answer=[record(QNAME, A, b"\xc0\0\2\1")])
+    yield "stream-reply", framed(reply)
+    yield "stream-two", framed(reply) + framed(reply)
+    yield "stream-cut", framed(reply) + framed(reply)[:9]
+    yield "head-good", b":status:200\ncontent-type:application/dns-message\nage:20"
+    yield "head-redirect", b":status:302\nlocation:https://\x1b[2J"
+    settings = http2_frame(4, 0, 0, struct.pack(">HI", 3, 1))
+    media = b"application/dns-message"
+    head = http2_frame(1, 4, 1, b"\x88\x0f\x10" + bytes([len(media)]) + media)  # :status 200, content-type
+    yield "http2-answer", settings + head + http2_frame(0, 1, 1, reply)
+    yield "http2-goaway", settings + head + http2_frame(7, 0, 0, struct.pack(">II", 1, 0))
+    yield "http2-reset", settings + http2_frame(3, 0, 1, struct.pack(">I", 7)) + http2_frame(3, 0, 3, bytes(4))
+    yield "http2-push", settings + http2_frame(5, 4, 1, struct.pack(">I", 2) + b"\x82")
+
+
 def main():
     folder = pathlib.Path(__file__).with_name("corpus")
     folder.mkdir(exist_ok=True)
     for old in folder.iterdir():
         old.unlink()
-    for label, content in [*messages(), *names(), *values(), *states()]:
+    for label, content in [*messages(), *names(), *values(), *states(), *streams()]:
         (folder / label).write_bytes(content)
 
 

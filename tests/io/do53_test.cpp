@@ -68,9 +68,9 @@ struct client final : transport_events {
     events.push_back({exchange, kind, bytes(message.begin(), message.end()), {}});
     if (then) then(events.back());
   }
-  void on_error(std::uint64_t exchange, std::error_code code) override {
+  void on_error(std::uint64_t exchange, const error& why) override {
     CHECK_FALSE(busy);
-    events.push_back({exchange, std::nullopt, {}, code});
+    events.push_back({exchange, std::nullopt, {}, why.code()});
     if (then) then(events.back());
   }
 

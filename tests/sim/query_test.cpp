@@ -148,6 +148,21 @@ TEST_CASE("when no upstream can be reached the error names each one and why") {
         "198.51.100.2:53: answered REFUSED");
 }
 
+TEST_CASE("what a transport says besides its code stands in the error and in the trace") {
+  simulated_world w;
+  w.server(0, [](const sent_query&) -> std::vector<scripted_reply> {
+    return {{1ms, {}, std::error_code(EPROTO, std::system_category()), "it answered with HTTP status 503"}};
+  });
+  const auto o = w.resolved("example.test", v4_only);
+  REQUIRE(o.failed);
+  CHECK(o.failed->message() ==
+        "no upstream could answer for example.test: 198.51.100.1:53: it answered with HTTP status 503");
+  REQUIRE(o.story);
+  REQUIRE_FALSE(o.story->queries.empty());
+  CHECK(o.story->queries[0].detail == "it answered with HTTP status 503");
+  CHECK(o.story->queries[0].code == std::errc::protocol_error);
+}
+
 TEST_CASE("TTL-05: failures that cost nobody anything are not remembered") {
   simulated_world w;
   w.server(0, [](const sent_query&) -> std::vector<scripted_reply> {

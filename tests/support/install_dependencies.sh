@@ -7,11 +7,11 @@ set -euo pipefail
 
 packages_of() {
   case $1 in
-    build) echo make cmake ninja-build g++ pkg-config libc-ares-dev libssl-dev libsqlite3-dev \
+    build) echo make cmake ninja-build g++ pkg-config libc-ares-dev libssl-dev libnghttp2-dev libsqlite3-dev \
                 libboost-dev libcli11-dev libfmt-dev nlohmann-json3-dev ;;
     demo) echo python3 unbound ;;
     test) echo doctest-dev python3 python3-pytest unbound gdnsd pdns-server pdns-backend-bind nftables iproute2 \
-               binutils patch ;;
+               binutils patch openssl ;;
     ci) echo git ccache clang clang-14 clang-tidy-14 clang-format-14 llvm-14 libclang-rt-14-dev libbenchmark-dev shellcheck ;;
     *) echo "install_dependencies.sh: no group '$1' (build, demo, test, ci)" >&2; return 2 ;;
   esac
@@ -20,7 +20,7 @@ packages_of() {
 # A tool counts as there when its command is, wherever it came from; everything else when dpkg says so.
 is_there() {
   case $1 in
-    make | cmake | git | ccache | unbound | gdnsd | patch | shellcheck | python3)
+    make | cmake | git | ccache | unbound | gdnsd | patch | shellcheck | python3 | openssl)
       PATH=$PATH:/usr/sbin command -v "$1" >/dev/null ;;
     pdns-server) PATH=$PATH:/usr/sbin command -v pdns_server >/dev/null ;;
     ninja-build) command -v ninja >/dev/null ;;
@@ -33,17 +33,17 @@ tell_other_systems() {
   cat >&2 <<TEXT
 This script knows Debian (12 and newer) and Ubuntu (22.04 and newer) only. Elsewhere, install by hand and set
 LBRESOLVE_SKIP_INSTALL=1:
-  build  make, cmake >= 3.22, ninja, a C++20 compiler, pkg-config, c-ares >= 1.18.1, OpenSSL >= 3.0, SQLite >= 3.31,
-         Boost >= 1.74 (headers), CLI11 >= 2.1, fmt >= 8, nlohmann/json >= 3.10
+  build  make, cmake >= 3.22, ninja, a C++20 compiler, pkg-config, c-ares >= 1.18.1, OpenSSL >= 3.0, nghttp2 >= 1.43,
+         SQLite >= 3.31, Boost >= 1.74 (headers), CLI11 >= 2.1, fmt >= 8, nlohmann/json >= 3.10
   test   doctest >= 2.4, Python 3 with pytest, unbound, gdnsd >= 3, PowerDNS (authoritative) >= 4.5 with its bind
-         backend, nftables, iproute2, binutils, patch
-  Fedora  dnf install make cmake ninja-build gcc-c++ pkgconf c-ares-devel openssl-devel sqlite-devel boost-devel
-          cli11-devel fmt-devel json-devel doctest-devel python3-pytest unbound gdnsd pdns nftables iproute binutils
-          patch
-  Arch    pacman -S make cmake ninja gcc pkgconf c-ares openssl sqlite boost cli11 fmt nlohmann-json doctest
-          python-pytest unbound gdnsd powerdns nftables iproute2 binutils patch
-  Alpine  apk add make cmake samurai g++ pkgconf c-ares-dev openssl-dev sqlite-dev boost-dev cli11-dev fmt-dev
-          nlohmann-json doctest-dev py3-pytest unbound gdnsd pdns pdns-backend-bind nftables iproute2 binutils patch
+         backend, nftables, iproute2, binutils, patch, openssl
+  Fedora  dnf install make cmake ninja-build gcc-c++ pkgconf c-ares-devel openssl-devel libnghttp2-devel sqlite-devel
+          boost-devel cli11-devel fmt-devel json-devel doctest-devel python3-pytest unbound gdnsd pdns nftables iproute binutils
+          patch openssl
+  Arch    pacman -S make cmake ninja gcc pkgconf c-ares openssl libnghttp2 sqlite boost cli11 fmt nlohmann-json doctest
+          python-pytest unbound gdnsd powerdns nftables iproute2 binutils patch openssl
+  Alpine  apk add make cmake samurai g++ pkgconf c-ares-dev openssl-dev nghttp2-dev sqlite-dev boost-dev cli11-dev
+          fmt-dev nlohmann-json doctest-dev py3-pytest unbound gdnsd pdns pdns-backend-bind nftables iproute2 binutils patch openssl
   macOS and Windows are not supported yet.
 TEXT
   exit 1

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <functional>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <system_error>
@@ -83,12 +84,21 @@ struct behaviour {
   kind is = kind::hangs;
   duration after{};
   std::error_code code{};
+  /// TLS begins once TCP is there (simulated_world only), and ends after `tls_after` with `tls_code`; max(): never.
+  std::optional<duration> tls_after{};
+  std::error_code tls_code{};
 };
 inline behaviour connects(duration after) { return {behaviour::kind::connects, after, {}}; }
 inline behaviour refuses(duration after) { return {behaviour::kind::fails, after, system_error(ECONNREFUSED)}; }
 inline behaviour fails(duration after, int number) { return {behaviour::kind::fails, after, system_error(number)}; }
 inline behaviour unreachable() { return {behaviour::kind::fails, duration::zero(), system_error(ENETUNREACH)}; }
 inline behaviour black_holed() { return {}; }
+inline behaviour then_tls(behaviour tcp, duration after, std::error_code code = {}) {
+  tcp.tls_after = after;
+  tcp.tls_code = code;
+  return tcp;
+}
+inline behaviour then_mute(behaviour tcp) { return then_tls(tcp, duration::max()); }
 
 /// What happened in a race, and what must never happen.
 struct race_story {

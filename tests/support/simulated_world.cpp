@@ -209,7 +209,7 @@ void simulated_world::send(const core::dns_client::action& a) {
       if (!open_exchanges.contains(q.exchange)) return;
       if (r.error) {
         open_exchanges.erase(q.exchange);
-        return engine_->on_error(q.exchange, r.error, now_, random_);
+        return engine_->on_error(q.exchange, error(r.error, r.sentence), now_, random_);
       }
       const auto match = core::match_reply(q.bytes, r.bytes);
       if (match == core::reply_match::stranger) return;
@@ -227,9 +227,24 @@ void simulated_world::open(const core::engine::action& a) {
   if (b.is == behaviour::kind::hangs) return;
   events_.emplace(now_ + b.after, [this, id = a.id, attempt = a.attempt, b] {
     if (!sockets_.contains({id, attempt})) return;
+    if (b.tls_after) return begin_tls(id, attempt, b);
     if (b.is == behaviour::kind::connects) return engine_->on_connected(id, attempt, now_);
     sockets_.erase({id, attempt});
-    engine_->on_failed(id, attempt, b.code, attempt_record::stage::connect, now_);
+    engine_->on_failed(id, attempt, {.code = b.code, .stage = attempt_record::stage::connect}, now_);
+  });
+}
+
+void simulated_world::begin_tls(std::uint64_t id, std::size_t attempt, const behaviour& b) {
+  if ((id & core::engine::own_id) != 0) return engine_->on_connected(id, attempt, now_);  // probes want TCP only
+  engine_->on_tls_started(id, attempt, now_);
+  if (*b.tls_after == duration::max()) return;
+  events_.emplace(now_ + *b.tls_after, [this, id, attempt, b] {
+    if (!sockets_.contains({id, attempt})) return;
+    if (!b.tls_code) return engine_->on_connected(id, attempt, now_);
+    sockets_.erase({id, attempt});
+    engine_->on_failed(
+        id, attempt,
+        {.code = b.tls_code, .stage = attempt_record::stage::tls, .sentence = "because " + b.tls_code.message()}, now_);
   });
 }
 

@@ -41,6 +41,7 @@ struct scripted_reply {
   duration after{};
   std::vector<std::uint8_t> bytes;
   std::error_code error{};  ///< instead of bytes: the transport fails
+  std::string sentence{};   ///< and says so
 };
 using server_script = std::function<std::vector<scripted_reply>(const sent_query&)>;
 
@@ -136,6 +137,7 @@ class simulated_world final : public core::answer_store {
   time_point perform();
   void send(const core::dns_client::action& a);
   void open(const core::engine::action& a);
+  void begin_tls(std::uint64_t id, std::size_t attempt, const behaviour& b);
   void finish(core::engine::action& a);
   duration since() const { return now_ - t0; }
 

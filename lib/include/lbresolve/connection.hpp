@@ -2,6 +2,7 @@
 #pragma once
 
 #include <lbresolve/endpoint.hpp>
+#include <lbresolve/tls_stream.hpp>
 #include <lbresolve/trace.hpp>
 
 #include <memory>
@@ -9,7 +10,8 @@
 
 namespace lbresolve {
 
-/// A connected TCP socket: non-blocking, close-on-exec. Move-only; closes on destruction.
+/// A connected TCP socket: non-blocking, close-on-exec. Move-only; closes on destruction. Where TLS was asked for
+/// (`connect_options.ready`), its handshake is done and the server verified: read and write through tls().
 ///
 /// Thread-safety: one thread at a time, as any socket wrapper.
 class connection {
@@ -17,8 +19,13 @@ class connection {
   connection() = default;
   connection(int fd, endpoint peer, std::shared_ptr<const lbresolve::trace> story) noexcept
       : fd_(fd), peer_(peer), story_(std::move(story)) {}
+  connection(int fd, endpoint peer, std::shared_ptr<const lbresolve::trace> story, tls_stream tls) noexcept
+      : fd_(fd), peer_(peer), story_(std::move(story)), tls_(std::move(tls)) {}
   connection(connection&& other) noexcept
-      : fd_(std::exchange(other.fd_, -1)), peer_(other.peer_), story_(std::move(other.story_)) {}
+      : fd_(std::exchange(other.fd_, -1)),
+        peer_(other.peer_),
+        story_(std::move(other.story_)),
+        tls_(std::move(other.tls_)) {}
   connection& operator=(connection&& other) noexcept;
   connection(const connection&) = delete;
   connection& operator=(const connection&) = delete;
@@ -35,6 +42,10 @@ class connection {
 
   void close() noexcept;
 
+  /// The TLS session on fd(); empty where none was asked for. It may be moved out, to go with a released descriptor.
+  tls_stream& tls() noexcept { return tls_; }
+  const tls_stream& tls() const noexcept { return tls_; }
+
   const endpoint& peer() const noexcept { return peer_; }
 
   /// The lookup and the race that led here; null only on a default-constructed connection.
@@ -44,6 +55,7 @@ class connection {
   int fd_ = -1;
   endpoint peer_;
   std::shared_ptr<const lbresolve::trace> story_;
+  tls_stream tls_;
 };
 
 }  // namespace lbresolve

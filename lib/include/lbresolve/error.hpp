@@ -35,6 +35,10 @@ enum class errc {
   local_resources,
   /// What was asked for is not part of this build or of this version.
   unsupported,
+  /// TLS was asked for and did not come about; the server was not refused by its certificate. tls_errc says how.
+  tls_failed,
+  /// Who answers is not who was asked for, as far as certificates tell: do not send it anything. tls_errc says why.
+  certificate_rejected,
 };
 
 const std::error_category& error_category() noexcept;
@@ -66,7 +70,10 @@ class error {
   const std::shared_ptr<const lbresolve::trace>& shared_story() const noexcept { return story_; }
 
   friend bool operator==(const error& e, const std::error_condition& c) noexcept { return e.code_ == c; }
-  friend bool operator==(const error& e, errc c) noexcept { return e.code_ == make_error_code(c); }
+  /// Also true where the code is of a finer kind that means `c`, as every tls_errc is.
+  friend bool operator==(const error& e, errc c) noexcept {
+    return e.code_ == make_error_code(c) || e.code_ == std::error_condition(static_cast<int>(c), error_category());
+  }
 
  private:
   std::error_code code_;

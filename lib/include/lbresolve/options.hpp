@@ -65,6 +65,8 @@ struct query_options {
   /// Believe upstreams without TLS when they say that DNSSEC validated an answer. For those on this host, or reached
   /// through a network where nobody else can answer. The system's `options trust-ad` does the same for its own.
   bool trust_ad = false;
+  /// The authorities (PEM) that may vouch for servers with TLS. Empty: the system's.
+  std::string ca_file;
   std::uint16_t udp_payload_size = 1232;  ///< EDNS buffer size (DNS Flag Day 2020), 512 to 4096
   bool randomize_case = true;             ///< 0x20 (draft-vixie-dnsext-dns0x20)
   /// EDNS Client Subnet (RFC 7871), as "192.0.2.0/24"; "0.0.0.0/0" asks upstreams to send none; unset: not sent.
@@ -169,6 +171,26 @@ struct resolve_options {
   bool search = true;  ///< apply the search list of the system's config
 };
 
+/// What an attempt of a race has to come to before it wins.
+enum class ready : std::uint8_t {
+  connected,  ///< TCP is there
+  tls,        ///< the TLS handshake is done too, and the server verified
+};
+
+/// How TLS is spoken, and with whom. TLS 1.2 is the oldest.
+struct tls_options {
+  /// The DNS name or IP address that the certificate must be for; a name is also sent (SNI). Empty: the target's host,
+  /// of a service the name after its two labels.
+  std::string name;
+  std::vector<std::string> alpn;  ///< protocols to offer, the best first (RFC 7301), as "h2"; `tls().protocol()` tells
+  bool alpn_required = false;     ///< whether a server that chooses none of them is refused
+  std::string ca_file;            ///< PEM; instead of the system's authorities. Read once by a resolver
+  /// "sha256-BASE64" of a public key (RFC 7858 section 4.2). Where there are any, one must match the server's
+  /// certificate, or one above it that it leads to; no authority is asked then.
+  std::vector<std::string> pins;
+  bool verify = true;  ///< false: whoever answers will do
+};
+
 /// The settings of one connect.
 struct connect_options {
   std::chrono::milliseconds timeout{15'000};
@@ -186,6 +208,8 @@ struct connect_options {
   std::optional<bool> https_records;
   std::optional<lbresolve::address> source_address;  ///< the other family is skipped
   std::string interface;                             ///< SO_BINDTODEVICE, by name
+  lbresolve::ready ready = ready::connected;
+  tls_options tls;  ///< where `ready` is tls
   lbresolve::socket_hook hook;
 };
 

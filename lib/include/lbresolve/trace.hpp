@@ -73,7 +73,9 @@ struct attempt_record {
   outcome ended_as = outcome::pending;
   stage reached = stage::socket;
   std::error_code code;
-  std::string detail;  ///< one clause: why it was started when it was, or why it was skipped
+  std::string detail;   ///< one clause: why it was started when it was, or why it was skipped
+  std::string failure;  ///< how it failed, in one sentence, where `code` alone does not say it: what TLS found
+  std::optional<elapsed> tls_started;  ///< when TCP was there and TLS began
 };
 
 /// What happened, in the order it happened. A plain value.
