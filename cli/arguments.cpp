@@ -18,8 +18,6 @@
 namespace lbresolve::cli {
 namespace {
 
-using arguments_or_error = std::variant<arguments, usage_error>;
-
 /// Checks one value after the other; the first complaint stays.
 class reader {
  public:
