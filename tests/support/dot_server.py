@@ -4,7 +4,7 @@
 
 Answers are those of dns_server.py, with `transport` "tls" in the queries. Besides, all of it changeable while it runs:
 `backlog`, replies that are held back until there are so many, then sent with the last one first; `mangle`, the last hand
-on the octets of a reply with its length; `after_reply`, what becomes of a connection once a reply is out.
+on the octets of a reply with its length; `after_reply`, what becomes of a connection once a reply, or a part of one, is out.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class DotServer(DnsServer):
         self.idle = idle
         self.backlog = 1
         self.mangle: Callable[[bytes], bytes] = lambda framed: framed
-        self.after_reply: Optional[str] = None    # "close": both ways; "half": ours only
+        self.after_reply: Optional[str] = None    # "close": both ways; "half": ours only; "mute": nothing
         self.first_octets: list[bytes] = []       # of every connection: a TLS record, or what should not have been sent
         self.resumed: list[bool] = []             # of every handshake: the session was one from before
         super().__init__(answers, **options)
@@ -100,6 +100,13 @@ class _Conversation:
                 raise EOFError
             if self._server.after_reply == "half":
                 self._close_our_half()
+            if self._server.after_reply == "mute":
+                self._stay_mute()
+
+    def _stay_mute(self) -> None:
+        while self._stream.recv(65536):
+            pass
+        raise EOFError
 
     def _close_our_half(self) -> None:
         """No more comes from here, while the client's queries are still taken; until it closes."""

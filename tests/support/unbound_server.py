@@ -31,7 +31,9 @@ server:
   local-zone: "test." nodefault
 {zone}
 remote-control:
-  control-enable: no
+  control-enable: {control}
+  control-use-cert: no
+  control-interface: "{directory}/control"
 """
 
 #: Also over TLS and HTTPS.
@@ -42,6 +44,8 @@ ENCRYPTED = """\
   https-port: 443
   tls-service-key: "{certificate}"
   tls-service-pem: "{certificate}"
+  tcp-idle-timeout: {idle_ms}
+  extended-statistics: yes
 """
 
 STATIC_ZONE = """\
@@ -79,14 +83,16 @@ class UnboundServer(ServerProcess):
     def __init__(self, hosts: Mapping[str, Sequence[str]], *, directory: Path, address: str = "127.0.0.1",
                  port: int = 53, zone: str = "example.test", more_zones: Sequence[str] = (), ttl: int = 300,
                  round_robin: bool = False, stub: str | None = None, certificate: Path | None = None,
-                 start: Start = subprocess.Popen) -> None:
+                 idle_ms: int = 30_000, start: Start = subprocess.Popen) -> None:
         """With `stub`, a server's address, that server is asked for the zone and `hosts` is not used. With a
-        `certificate`, over TLS and HTTPS too."""
+        `certificate`, over TLS and HTTPS too, where connections are closed once they are idle for so long."""
         directory.mkdir(parents=True, exist_ok=True)
         self._config = directory / "unbound.conf"
         self._settings = {"directory": directory, "address": address, "port": port,
                           "round_robin": "yes" if round_robin else "no",
-                          "encrypted": ENCRYPTED.format(address=address, certificate=certificate) if certificate else ""}
+                          "control": "yes" if certificate else "no",
+                          "encrypted": ENCRYPTED.format(address=address, certificate=certificate,
+                                                        idle_ms=idle_ms) if certificate else ""}
         self._zones, self._ttl = (zone, *more_zones), ttl
         if stub is None:
             self._write(hosts)
@@ -98,6 +104,12 @@ class UnboundServer(ServerProcess):
         """From some moment soon on, these hosts and no others."""
         self._write(hosts)
         self.process.send_signal(signal.SIGHUP)
+
+    def statistics(self) -> dict[str, str]:
+        """Of one with a `certificate`."""
+        told = subprocess.run([find_program("unbound-control"), "-c", str(self._config), "stats_noreset"],
+                              capture_output=True, text=True, check=True)
+        return dict(line.split("=", 1) for line in told.stdout.splitlines())
 
     def _write(self, hosts: Mapping[str, Sequence[str]]) -> None:
         zones = "".join(STATIC_ZONE.format(zone=zone) for zone in self._zones)
