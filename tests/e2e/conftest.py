@@ -184,13 +184,15 @@ def in_server(lab):
 @pytest.fixture
 def scripted(in_server):
     """A function that starts a scripted DNS server (support/dns_server.py), by default on 192.0.2.60 port 53."""
-    return lambda answers=None, **options: in_server(DnsServer, answers, **{"host": "192.0.2.60", "port": 53, **options})
+    return lambda answers=None, **options: in_server(
+        DnsServer, answers, **{"host": "192.0.2.60", "port": 53, **options})
 
 
 @pytest.fixture
 def dot(in_server):
     """A function that starts a scripted DNS server behind TLS (support/dot_server.py), by default on 192.0.2.60."""
-    return lambda answers=None, **options: in_server(DotServer, answers, **{"host": "192.0.2.60", "port": 853, **options})
+    return lambda answers=None, **options: in_server(
+        DotServer, answers, **{"host": "192.0.2.60", "port": 853, **options})
 
 
 @pytest.fixture(scope="session")

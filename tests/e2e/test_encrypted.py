@@ -4,7 +4,7 @@ import time
 
 import pytest
 from certificates import pin_of, server_context
-from dns_server import Reply, a, aaaa
+from dns_server import DROP, a, aaaa
 from places import NAME
 
 V4, V6 = "203.0.113.1", "2001:db8:b::1"
@@ -95,7 +95,7 @@ def test_unbound_sees_its_sessions_resumed(unbound, certificate, start, finish):
     assert run.exit_code == 0 and all(story.succeeded for story in run.stories), run
     statistics = server.statistics()
     assert (statistics["num.query.tls"], statistics["num.query.tls.resume"]) == ("8", "6"), (
-        "two questions on each of four connections, which unbound closed when idle; all but the first resumed a session")
+        "two questions on each of four connections that unbound closed when idle; all but one resumed a session")
 
 
 # ---- What a web server in front does --------------------------------------------------------------------------------
@@ -128,7 +128,7 @@ def test_a_doh_server_that_never_answers_costs_its_time_and_no_more(scripted, ng
 
 
 @pytest.mark.rule("DNS-07")
-def test_a_doh_server_that_says_goodbye_every_few_requests_costs_no_answer(lab, scripted, nginx, certificate, many_names):
+def test_a_doh_server_that_says_goodbye_now_and_then_costs_no_answer(lab, scripted, nginx, certificate, many_names):
     """With 100 questions at once, and GOAWAY after 20 on each connection, some are sent on more than once."""
     origin = nginx(scripted({("*", "A"): a(V4)}), certificate=certificate,
                    settings="keepalive_requests 20; http2_max_concurrent_streams 4;")
@@ -141,7 +141,7 @@ def test_a_doh_server_that_says_goodbye_every_few_requests_costs_no_answer(lab, 
 
 
 @pytest.mark.rule("DNS-07")
-def test_a_doh_server_with_one_stream_at_a_time_is_asked_one_thing_at_a_time(lab, scripted, nginx, certificate, resolve):
+def test_a_doh_server_with_one_stream_is_asked_one_thing_at_a_time(lab, scripted, nginx, certificate, resolve):
     nginx(scripted(ANSWERS), certificate=certificate, settings="http2_max_concurrent_streams 1;")
     run = resolve(DOH, "--count", "5", "--no-cache")
     assert has_the_answer(run) and all(story.succeeded for story in run.stories), run
@@ -192,7 +192,7 @@ def test_a_tls_server_that_stops_inside_an_answer_is_asked_again_on_another_conn
 @pytest.mark.rule("DNS-04")
 def test_a_question_without_an_answer_does_not_hold_up_others_over_tls(lab, dot, context, certificate, many_names):
     names = [f"n{i}.example.test" for i in range(8)]
-    server = dot({**{(name, "A"): a(V4) for name in names}, ("stuck.example.test", "*"): Reply(drop=True)},
+    server = dot({**{(name, "A"): a(V4) for name in names}, ("stuck.example.test", "*"): DROP},
                  context=context)
     done = lab.run("client", [str(many_names), f"tls://192.0.2.60?pin={pin_of(certificate)}", "4", "700",
                               "stuck.example.test", *names])
@@ -281,7 +281,7 @@ WRONG = {
 @pytest.mark.rule("SEC-08")
 @pytest.mark.parametrize("wrong", WRONG)
 @pytest.mark.parametrize("scheme, port", [("tls", 853), ("https", 443)])
-def test_a_server_with_the_wrong_certificate_is_told_nothing(lab, dot, scripted, authority, resolve, wrong, scheme, port):
+def test_who_has_the_wrong_certificate_is_told_nothing(lab, dot, scripted, authority, resolve, wrong, scheme, port):
     """Neither inside TLS nor, in its despair, to the same address in the clear."""
     names, options, suffix, reason = WRONG[wrong]
     plain = scripted(ANSWERS)

@@ -3,8 +3,9 @@
     server = DotServer({("www.example", "A"): a("192.0.2.1")}, certificate=pem, host="127.0.0.1", port=853)
 
 Answers are those of dns_server.py, with `transport` "tls" in the queries. Besides, all of it changeable while it runs:
-`backlog`, replies that are held back until there are so many, then sent with the last one first; `mangle`, the last hand
-on the octets of a reply with its length; `after_reply`, what becomes of a connection once a reply, or a part of one, is out.
+`backlog`, replies that are held back until there are so many, then sent with the last one first; `mangle`, the last
+hand on the octets of a reply with its length; `after_reply`, what becomes of a connection once a reply, or a part of
+one, is out.
 """
 
 from __future__ import annotations
