@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import subprocess
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Mapping, Sequence
 
@@ -25,12 +26,22 @@ server:
   access-control: ::/0 allow
   num-threads: 1
   module-config: "iterator"
-  incoming-num-tcp: 64
+  incoming-num-tcp: {connections}
   rrset-roundrobin: {round_robin}
   local-zone: "test." nodefault
-{zone}
+{encrypted}{zone}
 remote-control:
   control-enable: no
+"""
+
+#: The same answers over TLS and over HTTPS, each on a port of its own.
+ENCRYPTED = """\
+  interface: {address}@{tls}
+  interface: {address}@{https}
+  tls-port: {tls}
+  https-port: {https}
+  tls-service-key: "{certificate}"
+  tls-service-pem: "{certificate}"
 """
 
 STATIC_ZONE = """\
@@ -62,17 +73,32 @@ def local_data(hosts: Mapping[str, Sequence[str]], ttl: int) -> str:
                      for name, values in hosts.items() for value in values)
 
 
+@dataclass(frozen=True)
+class Encrypted:
+    """What TLS and HTTPS need: a file with certificate and key, and two ports."""
+
+    certificate: Path
+    tls: int = 853
+    https: int = 443
+
+
 class UnboundServer(ServerProcess):
     """Runs from construction to close()."""
 
     def __init__(self, hosts: Mapping[str, Sequence[str]], *, directory: Path, address: str = "127.0.0.1",
                  port: int = 53, zone: str = "example.test", more_zones: Sequence[str] = (), ttl: int = 300,
-                 round_robin: bool = False, stub: str | None = None, start: Start = subprocess.Popen) -> None:
-        """With `stub`, a server's address, that server is asked for the zone and `hosts` is not used."""
+                 round_robin: bool = False, stub: str | None = None, encrypted: Encrypted | None = None,
+                 connections: int = 64, more: str = "", start: Start = subprocess.Popen) -> None:
+        """With `stub`, a server's address, that server is asked for the zone and `hosts` is not used.
+
+        `more` are lines of the configuration's section `server`.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         self._config = directory / "unbound.conf"
         self._settings = {"directory": directory, "address": address, "port": port,
-                          "round_robin": "yes" if round_robin else "no"}
+                          "round_robin": "yes" if round_robin else "no", "connections": connections}
+        tls = ENCRYPTED.format(address=address, **asdict(encrypted)) if encrypted is not None else ""
+        self._settings["encrypted"] = tls + more
         self._zones, self._ttl = (zone, *more_zones), ttl
         if stub is None:
             self._write(hosts)

@@ -1,0 +1,187 @@
+// Uncached lookups through the public API, as encrypted.py starts them: how many a second, how long each took, and
+// what an open connection takes of memory. Every lookup is of a name of its own: 0.NAME, 1.NAME and so on.
+//
+//   measure_lookups SERVER NAME WINDOW COUNT [--ca-file FILE] [--resolvers N] [--cold] [--pause MS]
+//
+// SERVER is one of options.servers. Of several resolvers, each of which has a connection of its own, all run on this
+// one thread and share WINDOW. --cold: each lookup is the first of a new resolver. --pause: each waits for so long
+// after the one before, which the server may use to close the connection. One line of JSON comes out.
+#include <lbresolve/lbresolve.hpp>
+
+#include <sys/epoll.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <fstream>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace {
+
+using namespace lbresolve;
+using steady = std::chrono::steady_clock;
+
+struct plan {
+  std::string server;
+  std::string name;
+  std::size_t window = 1;
+  std::size_t count = 1;
+  std::string ca_file;
+  std::size_t resolvers = 1;
+  bool cold = false;
+  std::chrono::milliseconds pause{0};
+};
+
+[[noreturn]] void fail(std::string_view what) {
+  std::fprintf(stderr, "measure_lookups: %.*s\n", static_cast<int>(what.size()), what.data());
+  std::exit(1);
+}
+
+plan read_plan(int argc, char** argv) {
+  if (argc < 5) fail("SERVER NAME WINDOW COUNT [--ca-file FILE] [--resolvers N] [--cold] [--pause MS]");
+  const auto number = [](const char* text) { return std::strtoul(text, nullptr, 10); };
+  plan p{.server = argv[1], .name = argv[2], .window = number(argv[3]), .count = number(argv[4]), .ca_file = {}};
+  for (int i = 5; i < argc; ++i) {
+    const std::string_view option = argv[i];
+    if (option == "--cold") {
+      p.cold = true;
+      continue;
+    }
+    if (i + 1 == argc) fail("an option lacks its value");
+    const char* const value = argv[++i];
+    if (option == "--ca-file") p.ca_file = value;
+    if (option == "--resolvers") p.resolvers = std::max(1UL, number(value));
+    if (option == "--pause") p.pause = std::chrono::milliseconds(number(value));
+  }
+  return p;
+}
+
+/// Resident memory, in KiB.
+long resident() {
+  long all = 0;
+  long pages = 0;
+  std::ifstream("/proc/self/statm") >> all >> pages;
+  return pages * (::sysconf(_SC_PAGESIZE) / 1024);
+}
+
+double processor_us() {
+  rusage used{};
+  ::getrusage(RUSAGE_SELF, &used);
+  const auto us = [](const timeval& t) { return static_cast<double>(t.tv_sec) * 1e6 + static_cast<double>(t.tv_usec); };
+  return us(used.ru_utime) + us(used.ru_stime);
+}
+
+class measurement {
+ public:
+  explicit measurement(plan p) : plan_(std::move(p)), poll_(::epoll_create1(EPOLL_CLOEXEC)) {
+    took_.reserve(plan_.count);
+  }
+  ~measurement() { ::close(poll_); }
+  measurement(const measurement&) = delete;
+  measurement& operator=(const measurement&) = delete;
+
+  void run() {
+    const long before = resident();
+    const double used = processor_us();
+    const auto start = steady::now();
+    if (plan_.cold) {
+      each_by_a_new_one();
+    } else {
+      for (std::size_t i = 0; i < plan_.resolvers; ++i) add();
+      plan_.pause.count() > 0 ? one_after_the_other() : all();
+    }
+    const double seconds = std::chrono::duration<double>(steady::now() - start).count();
+    const auto count = static_cast<double>(plan_.count);
+    std::sort(took_.begin(), took_.end());
+    std::printf("{\"rate\": %.0f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"processor_us\": %.2f, \"resident_kib\": %ld}\n",
+                count / seconds, at(0.5), at(0.99), (processor_us() - used) / count, resident() - before);
+  }
+
+ private:
+  resolver make() {
+    auto made = resolver::create({.servers = {plan_.server},
+                                  .families = families::ipv4_only,
+                                  .loop = loop::caller,
+                                  .query = {.ca_file = plan_.ca_file},
+                                  .hosts = {}});
+    if (!made) fail(made.error().message());
+    return std::move(made).value();
+  }
+
+  void add() {
+    resolvers_.push_back(make());
+    epoll_event event{};
+    event.events = EPOLLIN;
+    event.data.u64 = resolvers_.size() - 1;
+    if (::epoll_ctl(poll_, EPOLL_CTL_ADD, resolvers_.back().fd(), &event) != 0) fail("epoll_ctl");
+  }
+
+  void send(std::size_t which) {
+    const auto start = steady::now();
+    resolvers_[which].async_resolve(
+        std::to_string(sent_++) + "." + plan_.name, {.use_cache = false},
+        [this, which, start](result<resolution> found) {
+          if (!found) fail(found.error().message());
+          took_.push_back(std::chrono::duration<double, std::micro>(steady::now() - start).count());
+          if (sent_ < plan_.count && plan_.pause.count() == 0 && !plan_.cold) send(which);
+        });
+  }
+
+  void all() {
+    for (std::size_t i = 0; i < std::min(plan_.window, plan_.count); ++i) send(i % resolvers_.size());
+    while (took_.size() < plan_.count) {
+      if (resolvers_.size() == 1) {
+        resolvers_.front().process(std::chrono::milliseconds{1000});
+        continue;
+      }
+      std::array<epoll_event, 64> events;
+      const int ready = ::epoll_wait(poll_, events.data(), static_cast<int>(events.size()), 1000);
+      for (int i = 0; i < ready; ++i) resolvers_[events[static_cast<std::size_t>(i)].data.u64].process();
+    }
+  }
+
+  void one_after_the_other() {
+    while (took_.size() < plan_.count) {
+      const std::size_t wanted = took_.size() + 1;
+      send(0);
+      while (took_.size() < wanted) resolvers_.front().process(std::chrono::milliseconds{1000});
+      for (const auto end = steady::now() + plan_.pause; steady::now() < end;)
+        resolvers_.front().process(std::chrono::milliseconds{5});
+    }
+    took_.erase(took_.begin());  // that one was cold
+  }
+
+  void each_by_a_new_one() {
+    while (took_.size() < plan_.count) {
+      const std::size_t wanted = took_.size() + 1;
+      resolvers_.push_back(make());
+      send(0);
+      while (took_.size() < wanted) resolvers_.front().process(std::chrono::milliseconds{1000});
+      resolvers_.clear();
+    }
+  }
+
+  double at(double share) const {
+    return took_[static_cast<std::size_t>(static_cast<double>(took_.size() - 1) * share)];
+  }
+
+  plan plan_;
+  int poll_;
+  std::vector<double> took_;  // us
+  std::size_t sent_ = 0;
+  std::vector<resolver> resolvers_;
+};
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  measurement(read_plan(argc, argv)).run();
+  return 0;
+}
