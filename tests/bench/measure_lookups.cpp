@@ -1,11 +1,12 @@
 // Uncached lookups through the public API, as encrypted.py starts them: how many a second, how long each took, and
 // what an open connection takes of memory. Every lookup is of a name of its own: 0.NAME, 1.NAME and so on.
 //
-//   measure_lookups SERVER NAME WINDOW COUNT [--ca-file FILE] [--resolvers N] [--cold] [--pause MS]
+//   measure_lookups SERVER NAME WINDOW COUNT [--ca-file FILE] [--resolvers N] [--cold] [--pause MS] [--both]
 //
 // SERVER is one of options.servers. Of several resolvers, each of which has a connection of its own, all run on this
 // one thread and share WINDOW. --cold: each lookup is the first of a new resolver. --pause: each waits for so long
-// after the one before, which the server may use to close the connection. One line of JSON comes out.
+// after the one before, which the server may use to close the connection. --both: A and AAAA, not A only. One line of
+// JSON comes out.
 #include <lbresolve/lbresolve.hpp>
 
 #include <sys/epoll.h>
@@ -36,6 +37,7 @@ struct plan {
   std::string ca_file;
   std::size_t resolvers = 1;
   bool cold = false;
+  bool both = false;
   std::chrono::milliseconds pause{0};
 };
 
@@ -45,13 +47,13 @@ struct plan {
 }
 
 plan read_plan(int argc, char** argv) {
-  if (argc < 5) fail("SERVER NAME WINDOW COUNT [--ca-file FILE] [--resolvers N] [--cold] [--pause MS]");
+  if (argc < 5) fail("SERVER NAME WINDOW COUNT [--ca-file FILE] [--resolvers N] [--cold] [--pause MS] [--both]");
   const auto number = [](const char* text) { return std::strtoul(text, nullptr, 10); };
   plan p{.server = argv[1], .name = argv[2], .window = number(argv[3]), .count = number(argv[4]), .ca_file = {}};
   for (int i = 5; i < argc; ++i) {
     const std::string_view option = argv[i];
-    if (option == "--cold") {
-      p.cold = true;
+    if (option == "--cold" || option == "--both") {
+      (option == "--cold" ? p.cold : p.both) = true;
       continue;
     }
     if (i + 1 == argc) fail("an option lacks its value");
@@ -107,8 +109,9 @@ class measurement {
  private:
   resolver make() {
     auto made = resolver::create({.servers = {plan_.server},
-                                  .families = families::ipv4_only,
+                                  .families = plan_.both ? families::both : families::ipv4_only,
                                   .loop = loop::caller,
+                                  .ask_unroutable = true,
                                   .query = {.ca_file = plan_.ca_file},
                                   .hosts = {}});
     if (!made) fail(made.error().message());
@@ -117,6 +120,7 @@ class measurement {
 
   void add() {
     resolvers_.push_back(make());
+    if (plan_.resolvers == 1) return;  // sleeps in process()
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.u64 = resolvers_.size() - 1;
