@@ -2,9 +2,10 @@
 // what an open connection takes of memory. Every lookup is of a name of its own: 0.NAME, 1.NAME and so on.
 //
 //   measure_lookups SERVER NAME WINDOW COUNT [--ca-file FILE] [--resolvers N] [--cold] [--pause MS] [--both]
+//                   [--threads]
 //
-// SERVER is one of options.servers. Of several resolvers, each of which has a connection of its own, all run on this
-// one thread and share WINDOW. --cold: each lookup is the first of a new resolver. --pause: each waits for so long
+// SERVER is one of options.servers. Several resolvers share WINDOW and COUNT, and each has a connection of its own. All
+// run on this one thread, inside one epoll; with --threads, each has the thread that it has by default. --cold: each lookup is the first of a new resolver. --pause: each waits for so long
 // after the one before, which the server may use to close the connection. --both: A and AAAA, not A only. One line of
 // JSON comes out.
 #include <lbresolve/lbresolve.hpp>
@@ -38,6 +39,7 @@ struct plan {
   std::size_t resolvers = 1;
   bool cold = false;
   bool both = false;
+  bool threads = false;
   std::chrono::milliseconds pause{0};
 };
 
@@ -47,15 +49,15 @@ struct plan {
 }
 
 plan read_plan(int argc, char** argv) {
-  if (argc < 5) fail("SERVER NAME WINDOW COUNT [--ca-file FILE] [--resolvers N] [--cold] [--pause MS] [--both]");
+  if (argc < 5) fail("SERVER NAME WINDOW COUNT [--ca-file FILE] [--resolvers N] [--cold] [--pause MS] [--both] [--threads]");
   const auto number = [](const char* text) { return std::strtoul(text, nullptr, 10); };
   plan p{.server = argv[1], .name = argv[2], .window = number(argv[3]), .count = number(argv[4]), .ca_file = {}};
   for (int i = 5; i < argc; ++i) {
     const std::string_view option = argv[i];
-    if (option == "--cold" || option == "--both") {
-      (option == "--cold" ? p.cold : p.both) = true;
-      continue;
-    }
+    p.cold = p.cold || option == "--cold";
+    p.both = p.both || option == "--both";
+    p.threads = p.threads || option == "--threads";
+    if (option == "--cold" || option == "--both" || option == "--threads") continue;
     if (i + 1 == argc) fail("an option lacks its value");
     const char* const value = argv[++i];
     if (option == "--ca-file") p.ca_file = value;
