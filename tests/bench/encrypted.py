@@ -78,18 +78,20 @@ class Bench:
                    "--ca-file", str(self._authority.file), *more]
         return json.loads(self._run(self._lab.command(namespace, command) if namespace else command))
 
-    def dnsperf(self, mode: str, clients: int) -> dict:
+    def dnsperf(self, mode: str, clients: int, window: int = WINDOW, seconds: float | None = None) -> dict:
         uri = ["-O", f"doh-uri=https://localhost:{HTTPS}/dns-query"] if mode == "doh" else []
         method = ["-O", "doh-method=POST"] if mode == "doh" else []
         before = os.times()
         said = self._run(["dnsperf", "-m", mode, "-s", "127.0.0.1", "-p", str(OURS[mode][1]), "-d", str(self._names),
-                          "-n", "1", "-c", str(clients), "-q", str(WINDOW), *uri, *method])
+                          *(["-l", str(seconds)] if seconds else ["-n", "1"]), "-c", str(clients), "-q", str(window),
+                          *uri, *method])
         after = os.times()
         lost = int(re.search(r"Queries lost:\s+(\d+)", said).group(1))
         if lost:
             print(f"dnsperf lost {lost} queries ({mode})", file=sys.stderr)
         used = after.children_user - before.children_user + after.children_system - before.children_system
         return {"rate": float(re.search(r"Queries per second:\s+([\d.]+)", said).group(1)),
+                "least_us": float(re.search(r"\(min ([\d.]+)", said).group(1)) * 1e6,
                 "processor_us": used / self._arguments.count * 1e6}
 
     def _run(self, command: list[str]) -> str:
@@ -107,23 +109,35 @@ class Bench:
             for n in (1, 8):
                 variants[f"{mode} {n}", "ours"] = lambda m=mode, n=n: self.ours(
                     m, WINDOW, self._arguments.count, "--resolvers", str(n))
+                if n > 1:
+                    variants[f"{mode} {n}", "threads"] = lambda m=mode, n=n: self.ours(
+                        m, WINDOW, self._arguments.count, "--resolvers", str(n), "--threads")
                 variants[f"{mode} {n}", "dnsperf"] = lambda m=mode, n=n: self.dnsperf(m, n)
         seen = self._rounds(variants)
-        print(f"\nlookups a second, window {WINDOW}, {self._arguments.count} lookups: ours, dnsperf, ratio of a round; "
-              "processor time each, us")
-        for mode in OURS:
-            for n in (1, 8):
-                mine, other = seen[f"{mode} {n}", "ours"], seen[f"{mode} {n}", "dnsperf"]
-                print(f"  {mode} {n}: {median(mine, 'rate'):8.0f} {median(other, 'rate'):8.0f} "
-                      f"{ratio(mine, other, 'rate'):5.2f} x;  {median(mine, 'processor_us'):6.1f} "
-                      f"{median(other, 'processor_us'):6.1f}")
+        print(f"\nlookups a second, window {WINDOW}, {self._arguments.count} lookups, over so many connections: ours, "
+              "dnsperf, ratio of a round; processor time each, us")
+        for (what, who), mine in seen.items():
+            if who == "dnsperf":
+                continue
+            other = seen[what, "dnsperf"]
+            print(f"  {what}{', threads' if who == 'threads' else '':10}: {median(mine, 'rate'):8.0f} "
+                  f"{median(other, 'rate'):8.0f} {ratio(mine, other, 'rate'):5.2f} x;  "
+                  f"{median(mine, 'processor_us'):6.1f} {median(other, 'processor_us'):6.1f}")
 
     def latency(self) -> None:
-        seen = self._rounds({mode: lambda m=mode: self.ours(m, 1, 2000) for mode in OURS})
-        print("\na lookup over an open connection, window 1: p50 and p99, us; ratio to udp")
+        variants = {}
         for mode in OURS:
-            print(f"  {mode}: {median(seen[mode], 'p50_us'):8.1f} {median(seen[mode], 'p99_us'):8.1f} "
-                  f"{ratio(seen[mode], seen['udp'], 'p50_us'):5.2f} x")
+            variants[mode, "one"] = lambda m=mode: self.ours(m, 1, 2000)
+            variants[mode, "both"] = lambda m=mode: self.ours(m, 1, 200, "--both")
+            variants[mode, "dnsperf"] = lambda m=mode: self.dnsperf(m, 1, 1, 1)
+        seen = self._rounds(variants)
+        print("\na lookup over an open connection, window 1: p50 and p99, us; p50 to that of udp; A and AAAA, p50; the least "
+              "that dnsperf has seen")
+        for mode in OURS:
+            one = seen[mode, "one"]
+            print(f"  {mode}: {median(one, 'p50_us'):8.1f} {median(one, 'p99_us'):8.1f} "
+                  f"{ratio(one, seen['udp', 'one'], 'p50_us'):5.2f} x {median(seen[mode, 'both'], 'p50_us'):8.1f} "
+                  f"{median(seen[mode, 'dnsperf'], 'least_us'):8.1f}")
 
     def far(self) -> None:
         """Over a wire of its own, with a round trip time, to a server that soon closes idle connections."""
@@ -157,9 +171,11 @@ class Bench:
 
     def memory(self) -> None:
         many = 200
-        seen = self._rounds({m: lambda m=m: self.ours(m, many, many, "--resolvers", str(many)) for m in OURS})
-        print(f"\nmemory a resolver with one open connection, KiB ({many} resolvers); beyond one that asks over UDP")
-        plain = median(seen["udp"], "resident_kib") / many
+        variants = {m: lambda m=m: self.ours(m, many, many, "--resolvers", str(many)) for m in OURS}
+        variants["none"] = lambda: self.ours("dot", 1, 0, "--resolvers", str(many))
+        seen = self._rounds(variants)
+        print(f"\nmemory of a resolver that has looked up one name, KiB ({many} resolvers); beyond one that has not")
+        plain = median(seen["none"], "resident_kib") / many
         for mode in OURS:
             each = median(seen[mode], "resident_kib") / many
             print(f"  {mode}: {each:6.1f} {each - plain:6.1f}")

@@ -115,7 +115,8 @@ class measurement {
     for (const auto& c : clients_) took_.insert(took_.end(), c->took.begin(), c->took.end());
     std::sort(took_.begin(), took_.end());
     std::printf("{\"rate\": %.0f, \"p50_us\": %.1f, \"p99_us\": %.1f, \"processor_us\": %.2f, \"resident_kib\": %ld}\n",
-                count / seconds, at(0.5), at(0.99), (processor_us() - used) / count, resident() - before);
+                count / seconds, at(0.5), at(0.99), (processor_us() - used) / std::max(count, 1.0),
+                resident() - before);
   }
 
  private:
@@ -159,6 +160,7 @@ class measurement {
 
   void all() {
     const std::size_t each = std::max<std::size_t>(1, plan_.window / plan_.resolvers);
+    if (plan_.count == 0) return;
     // Handed over by the thread that calls back: what it counts is its own.
     for (const auto& c : clients_)
       c->library.async_resolve("127.0.0.1", {}, [this, &c = *c, each](const result<resolution>&) {
@@ -203,6 +205,7 @@ class measurement {
   }
 
   double at(double share) const {
+    if (took_.empty()) return 0;
     return took_[static_cast<std::size_t>(static_cast<double>(took_.size() - 1) * share)];
   }
 

@@ -241,6 +241,25 @@ TEST_CASE("an abandoned exchange is cancelled at the server, and its answer is n
   CHECK(c.user.events[0].exchange == 2);
 }
 
+TEST_CASE("DNS-03: a response is acknowledged at once while another one is waited for, and only then") {
+  doh_client c;
+  c.handler = nullptr;
+  c.send(1, query_for(1));
+  c.send(2, query_for(2));
+  c.user.settle();
+  const test::memory_peer& peer = *c.user.dialer.peers[0];
+  const std::size_t before = peer.acknowledged;
+  doh_client::answer_well(c.server(), c.server().requests[0]);
+  c.server().flush();
+  c.user.settle();
+  CHECK(peer.acknowledged == before + 1);
+  doh_client::answer_well(c.server(), c.server().requests[1]);
+  c.server().flush();
+  c.user.settle();
+  CHECK(c.user.events.size() == 2);
+  CHECK(peer.acknowledged == before + 1);
+}
+
 TEST_CASE("an idle connection is closed after its time, one that went silent at once") {
   doh_client c(false, 20ms);
   SUBCASE("idle") {
