@@ -17,6 +17,7 @@ class doh::state final : holder, public std::enable_shared_from_this<state> {
 
 bool doh::is_built() noexcept { return false; }
 
+// NOLINTNEXTLINE(performance-unnecessary-value-param): the same function as in doh.cpp
 doh::doh(event_loop& loop, stream_dialer&, core::upstream, transport_events& events, const settings&)
     : state_(std::make_shared<state>(loop, events)) {}
 

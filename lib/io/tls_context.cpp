@@ -14,7 +14,7 @@ namespace {
 
 // How long a session may be resumed, at most, whatever the server says: until then its certificate is not looked at
 // again (RFC 8446 section 4.6.1 allows seven days).
-constexpr long longest_session_seconds = 2 * 60 * 60;
+constexpr long longest_session_seconds = 2L * 60 * 60;
 
 }  // namespace
 

@@ -50,7 +50,7 @@ WRONG = [
     (["--server", "", "a.test"], "server is empty"),
     (["--server=", "a.test"], "server is empty"),
     (["--server", "gopher://192.0.2.1", "a.test"], '"gopher"'),
-    (["--server", "tls://192.0.2.1", "a.test"], "tls://"),
+    (["--server", "quic://192.0.2.1", "a.test"], "quic://"),
     (["--server"], "--server"),
     (["--timeout"], "--timeout"),
     (["--timeout", "soon", "a.test"], '--timeout "soon"'),

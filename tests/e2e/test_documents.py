@@ -14,9 +14,12 @@ from backend import Backend
 from dns_server import a, aaaa
 from network_lab import in_namespace
 from program import compile_program, needed_libraries
+from tls_backend import Authority, Site, TlsBackend
 
 SOURCE = Path(__file__).resolve().parents[2]
 DOCUMENTS = [SOURCE / "README.md", *sorted((SOURCE / "docs").glob("*.md"))]
+IPV4 = ["203.0.113.1", "203.0.113.2"]
+SPEAKS_TLS = "ready::tls"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 # What a line of a shell block may begin with, besides `make`, `lbresolve` and the simulator, which are checked below.
@@ -37,27 +40,55 @@ def commands(program=None):
 
 
 @pytest.fixture
-def internet(lab, scripted):
-    """Every name has two addresses, and each listens on the ports that the documents use."""
-    addresses = {("*", "A"): [a("203.0.113.1"), a("203.0.113.2")], ("*", "AAAA"): [aaaa("2001:db8:b::1")]}
+def names(lab, scripted):
+    """Every name has the same addresses."""
+    addresses = {("*", "A"): [a(address) for address in IPV4], ("*", "AAAA"): [aaaa("2001:db8:b::1")]}
     scripted(addresses, host="192.0.2.53")
     lab.write_resolv_conf("192.0.2.53")
+
+
+@pytest.fixture
+def internet(names):
+    """Each address listens on the ports that the documents use."""
     with in_namespace("server"):
         backend = Backend(443)
     yield
     backend.close()
 
 
+@pytest.fixture
+def run_program(lab, lbresolve_bin, tmp_path):
+    """A function that compiles a program and runs it, with variables of the environment."""
+
+    def run(program, **environment):
+        (tmp_path / "app.cpp").write_text(program)
+        done = compile_program(tmp_path / "app.cpp", tmp_path / "app", lbresolve_bin, "-Wall", "-Werror")
+        assert done.returncode == 0, done.stderr
+        ran = lab.run("client", ["env", *(f"{k}={v}" for k, v in environment.items()), str(tmp_path / "app")])
+        assert ran.returncode == 0, ran
+        return ran
+
+    return run
+
+
 @pytest.mark.rule("USE-01")
-@pytest.mark.parametrize("program", blocks("cpp"))
-def test_a_program_compiles_and_runs(lab, internet, lbresolve_bin, tmp_path, program):
+@pytest.mark.parametrize("program", [p for p in blocks("cpp") if SPEAKS_TLS not in p.values[0]])
+def test_a_program_compiles_and_runs(internet, run_program, lbresolve_bin, program):
     if "state_file" in program and "sqlite" not in needed_libraries(lbresolve_bin):
         pytest.skip("this build keeps no state file")
-    (tmp_path / "app.cpp").write_text(program)
-    done = compile_program(tmp_path / "app.cpp", tmp_path / "app", lbresolve_bin, "-Wall", "-Werror")
-    assert done.returncode == 0, done.stderr
-    ran = lab.run("client", [str(tmp_path / "app")])
-    assert ran.returncode == 0, ran
+    run_program(program)
+
+
+@pytest.mark.rule("USE-01")
+@pytest.mark.parametrize("program", [p for p in blocks("cpp") if SPEAKS_TLS in p.values[0]])
+def test_a_program_that_speaks_tls_compiles_and_runs(names, run_program, tmp_path, program):
+    authority = Authority(tmp_path)
+    site = Site(authority.issue("www.example.com"), ["http/1.1"])
+    with in_namespace("server"):
+        backend = TlsBackend(dict.fromkeys(IPV4, site), 443, b"HTTP/1.1 204 No Content\r\n\r\n")
+    ran = run_program(program, SSL_CERT_FILE=authority.file)
+    backend.close()
+    assert "204 No Content" in ran.stdout
 
 
 @pytest.mark.rule("USE-01")

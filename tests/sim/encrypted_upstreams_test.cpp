@@ -73,7 +73,8 @@ TEST_CASE("an encrypted upstream is asked over its own transport alone, without 
     REQUIRE(w.queries.size() == 1);
     CHECK(w.queries[0].over == over);
     const auto& bytes = w.queries[0].bytes;
-    CHECK(std::none_of(bytes.begin() + 12, bytes.begin() + 26, [](std::uint8_t c) { return c >= 'A' && c <= 'Z'; }));
+    CHECK(std::none_of(bytes.begin() + 12, bytes.begin() + 26,
+                       [](std::uint8_t octet) { return octet >= 'A' && octet <= 'Z'; }));
     CHECK(o.story->queries[0].over == over);
     CHECK(o.story->queries[0].upstream == core::parse_upstream(server).value().text);
   }

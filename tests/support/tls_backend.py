@@ -53,14 +53,16 @@ class Site:
 
 
 class TlsBackend:
-    """Listens on 0.0.0.0:8443, in the network namespace of the thread that makes it."""
+    """Listens on 0.0.0.0, in the network namespace of the thread that makes it."""
 
-    def __init__(self, sites: dict[str, Site]) -> None:
+    def __init__(self, sites: dict[str, Site], port: int = TLS_PORT, says: bytes = b"") -> None:
+        """`says` is sent to every client once it has said something."""
         self.sites = sites
+        self._says = says
         self.first_octets: list[bytes] = []   # of every connection: a TLS record, or what should not have been sent
         self.heard: list[bytes] = []          # what clients said inside TLS
         self.finished: list[str] = []         # addresses at which a handshake was finished
-        self._listener = socket.create_server(("0.0.0.0", TLS_PORT), backlog=100)
+        self._listener = socket.create_server(("0.0.0.0", port), backlog=100)
         self._open: list[socket.socket] = []
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -87,6 +89,7 @@ class TlsBackend:
             with context.wrap_socket(connection, server_side=True) as stream:
                 self.finished.append(address)
                 self.heard.append(stream.recv(100))
+                stream.sendall(self._says)
         except OSError:
             pass  # refused by the client, as some tests want
 
