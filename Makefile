@@ -45,10 +45,11 @@ mutants:  ## plant known mistakes one by one and see that the tests find each
 	@$(INSTALL) build test
 	@python3 tests/mutants/run.py
 
-bench:  ## run the micro benchmarks
+bench:  ## run the benchmarks
 	@$(INSTALL) build test ci
 	$(call build,release)
 	@for program in $(call programs,build/release/tests/bench,bench_*); do $$program || exit 1; done
+	@python3 tests/bench/encrypted.py build/release/tests/bench/measure_lookups
 
 asan:  ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(INSTALL) build test ci

@@ -20,8 +20,6 @@ class byte_stream {
   /// Called from the event loop, never inside a call of the stream; nothing after on_closed().
   struct events {
     virtual void on_data(std::span<const std::uint8_t> bytes) = 0;
-    /// All that was written has been handed to the kernel.
-    virtual void on_drained() {}
     /// It is over, and `why` says how. std::errc::connection_reset: the peer closed it.
     virtual void on_closed(const error& why) = 0;
 
@@ -35,6 +33,9 @@ class byte_stream {
   virtual void listen(events& to) = 0;
   /// Takes a copy and sends it when it can. A failure comes as on_closed().
   virtual void write(std::span<const std::uint8_t> bytes) = 0;
+  /// The peer learns at once, not with what is written next, that what was told has arrived. Where it keeps a small
+  /// reply back until then (Nagle's algorithm, RFC 9293 section 3.7.4) that is 40 ms later. For who waits for more.
+  virtual void acknowledge() {}
   /// What was written and has not been handed to the kernel yet, in octets.
   virtual std::size_t unsent() const noexcept = 0;
   /// The protocol that was agreed on (ALPN, RFC 7301); empty for none.

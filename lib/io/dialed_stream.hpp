@@ -47,6 +47,7 @@ class dialed_stream final : byte_stream::events, event_loop::timer_handler {
 
   bool is_open() const noexcept { return stream_ != nullptr; }
   void write(std::span<const std::uint8_t> bytes) { stream_->write(bytes); }  ///< while open
+  void acknowledge() { stream_->acknowledge(); }                              ///< while open
   std::string_view protocol() const noexcept { return stream_->protocol(); }  ///< while open
 
  private:

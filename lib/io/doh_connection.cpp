@@ -77,6 +77,7 @@ void doh_connection::on_data(std::span<const std::uint8_t> bytes) {
   telling_ = false;
   silence_.on_heard(now(), open_exchanges() > 0);
   if (user_ != nullptr) settle();
+  if (open_exchanges() > 0 && stream_.is_open()) stream_.acknowledge();
 }
 
 void doh_connection::tell_ended() {

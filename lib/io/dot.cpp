@@ -76,7 +76,11 @@ class dot::state final : dialed_stream::user, public std::enable_shared_from_thi
     telling_ = false;
     silence_.on_heard(now(), pipeline_.open_exchanges() > 0);
     flush();
-    if (pipeline_.open_exchanges() == 0) stream_.rest(idle_time_);
+    if (pipeline_.open_exchanges() == 0) {
+      stream_.rest(idle_time_);
+    } else if (stream_.is_open()) {
+      stream_.acknowledge();
+    }
   }
 
   void on_lost(const error& why) override {

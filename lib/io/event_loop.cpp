@@ -112,6 +112,11 @@ void event_loop::post(std::function<void()> f) {
     posts_.push_back(std::move(f));
   }
   if (posted_.exchange(true, std::memory_order_acq_rel)) return;  // someone has woken the loop already
+  // The thread that runs the loop is awake, and looks before it sleeps: run_once() and wait().
+  if (runner_.load(std::memory_order_relaxed) != std::this_thread::get_id()) wake();
+}
+
+void event_loop::wake() noexcept {
   const std::uint64_t one = 1;
   // Cannot fail: the counter would have to be at its maximum, and then the loop is awake anyway.
   [[maybe_unused]] const auto written = ::write(wake_fd_.get(), &one, sizeof(one));
@@ -119,11 +124,15 @@ void event_loop::post(std::function<void()> f) {
 
 void event_loop::run_once(std::optional<core::duration> max_wait) {
   running_ = true;
+  runner_.store(std::this_thread::get_id(), std::memory_order_relaxed);
   wait(max_wait);
   fire_timers();
   run_posted();
+  runner_.store({}, std::memory_order_relaxed);
   running_ = false;
-  if (embedded_ && !heap_.empty()) arm(heap_.front()->when_);
+  if (!embedded_) return;
+  if (!heap_.empty()) arm(heap_.front()->when_);
+  if (posted_.load(std::memory_order_acquire)) wake();  // by what was posted just now
 }
 
 void event_loop::wait(std::optional<core::duration> max_wait) {

@@ -14,6 +14,7 @@
 #include <mutex>
 #include <optional>
 #include <system_error>
+#include <thread>
 #include <vector>
 
 namespace lbresolve::io {
@@ -106,6 +107,7 @@ class event_loop {
   void fire_timers();
   void run_posted();
   void arm(core::time_point deadline) noexcept;
+  void wake() noexcept;
   void place_at(std::size_t index, timer& t) noexcept;
   void sift_up(std::size_t index, timer& t) noexcept;
   void sift_down(std::size_t index, timer& t) noexcept;
@@ -122,6 +124,7 @@ class event_loop {
   bool running_ = false;
 
   std::atomic<bool> posted_{false};
+  std::atomic<std::thread::id> runner_{};  // of run_once(), while inside
   std::mutex mutex_;
   std::vector<std::function<void()>> posts_;  // guarded by mutex_
 };

@@ -1,6 +1,7 @@
 #include "io/tls_context.hpp"
 
 #include "core/quoted.hpp"
+#include "io/system_authorities.hpp"
 #include "io/tls_session.hpp"
 
 #include <lbresolve/tls_error.hpp>
@@ -29,7 +30,7 @@ result<std::shared_ptr<tls_context>> tls_context::create(const std::string& ca_f
   SSL_CTX_set_timeout(c, longest_session_seconds);
   tls_session::hook_into(c);
   if (ca_file.empty()) {
-    SSL_CTX_set_default_verify_paths(c);  // a host without any: every certificate is of an unknown issuer
+    if (!trust_system_authorities(*c)) return error(make_error_code(tls_errc::local_failure), "no memory for TLS");
   } else if (SSL_CTX_load_verify_file(c, ca_file.c_str()) != 1) {
     return error(make_error_code(errc::invalid_option),
                  "no certificate can be read from the CA file " + core::quoted(ca_file) + ": it must be in PEM format");

@@ -1,5 +1,7 @@
 #include "io/tls_stream_socket.hpp"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -29,10 +31,20 @@ void tls_stream_socket::listen(events& to) {
 
 void tls_stream_socket::write(std::span<const std::uint8_t> bytes) {
   if (closed_ || broken_) return;
-  owes_drained_ = true;
   if (tls_->write(bytes)) send();
-  if (broken_ || tls_->now() != state::open || tls_->output().empty()) return later();
+  if (broken_ || tls_->now() != state::open) return later();
   look();
+}
+
+// Not before what has been posted already has run: it may send something, and that carries the acknowledgement.
+void tls_stream_socket::acknowledge() {
+  if (std::exchange(owes_ack_, true)) return;
+  loop_.post([this, gone = gone_] {
+    if (*gone || !std::exchange(owes_ack_, false) || closed_ || broken_) return;
+    const int on = 1;
+    // Without it the reply comes later, that is all.
+    (void)::setsockopt(fd_.get(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+  });
 }
 
 void tls_stream_socket::later() {
@@ -53,12 +65,13 @@ void tls_stream_socket::on_ready(bool readable, bool writable) {
 void tls_stream_socket::go_on() {
   if (closed_ || to_ == nullptr) return;
   const tombstone gone = gone_;
-  deliver(gone);
+  const bool told = deliver(gone);
   if (*gone || closed_) return;
   send();  // what reading has made OpenSSL say: an answer to a key update
   if (broken_ || tls_->now() != state::open) return end();
-  if (tls_->output().empty() && std::exchange(owes_drained_, false)) to_->on_drained();
-  if (!*gone && !closed_) look();
+  // Session tickets, say: what a server sends right behind them may wait until they are acknowledged.
+  if (!told) acknowledge();
+  look();
 }
 
 // One read a round: others on the loop have their turn, and the socket says again that there is more.
@@ -72,12 +85,17 @@ void tls_stream_socket::receive() {
   tls_->receive_end();
 }
 
-void tls_stream_socket::deliver(const tombstone& gone) {
+// Servers put every reply into a record of its own. All that has arrived is told in one piece, so that what is sent
+// because of it leaves in one as well. False where there was nothing to tell.
+bool tls_stream_socket::deliver(const tombstone& gone) {
   std::array<std::uint8_t, 16'384> bytes;
-  while (const std::size_t count = tls_->read(bytes)) {
-    to_->on_data(std::span(bytes).first(count));
-    if (*gone) return;
+  bool told = false;
+  for (std::size_t count = bytes.size(); count == bytes.size() && !*gone; told = told || count > 0) {
+    count = 0;
+    while (const std::size_t more = tls_->read(std::span(bytes).subspan(count))) count += more;
+    if (count > 0) to_->on_data(std::span(bytes).first(count));
   }
+  return told;
 }
 
 void tls_stream_socket::send() {
@@ -85,6 +103,7 @@ void tls_stream_socket::send() {
     const auto out = tls_->output();
     const ssize_t count = ::send(fd_.get(), out.data(), out.size(), MSG_NOSIGNAL);
     if (count >= 0) {
+      owes_ack_ = false;
       tls_->sent(static_cast<std::size_t>(count));
     } else if (errno == EAGAIN) {
       return;

@@ -19,6 +19,7 @@ class tls_stream_socket final : public byte_stream, event_loop::watcher {
 
   void listen(events& to) override;
   void write(std::span<const std::uint8_t> bytes) override;
+  void acknowledge() override;
   std::size_t unsent() const noexcept override { return tls_->output().size(); }
   std::string_view protocol() const noexcept override { return tls_->protocol(); }
   bool is_resumed() const noexcept override { return tls_->is_resumed(); }
@@ -31,7 +32,7 @@ class tls_stream_socket final : public byte_stream, event_loop::watcher {
   void later();
   void go_on();
   void receive();
-  void deliver(const tombstone& gone);
+  bool deliver(const tombstone& gone);
   void send();
   void look();
   void end();
@@ -40,11 +41,11 @@ class tls_stream_socket final : public byte_stream, event_loop::watcher {
   unique_fd fd_;
   std::unique_ptr<tls_session> tls_;
   events* to_ = nullptr;
-  std::error_code broken_;     // the socket's
-  bool ended_ = false;         // the socket's end of the stream has come
-  bool closed_ = false;        // on_closed() has been called
-  bool posted_ = false;        // go_on() is to come
-  bool owes_drained_ = false;  // something was written since on_drained()
+  std::error_code broken_;  // the socket's
+  bool ended_ = false;      // the socket's end of the stream has come
+  bool closed_ = false;     // on_closed() has been called
+  bool posted_ = false;     // go_on() is to come
+  bool owes_ack_ = false;   // acknowledge() was called, and nothing has been sent since
   tombstone gone_ = std::make_shared<bool>(false);
 };
 

@@ -1,6 +1,7 @@
 #include "io/tls_verify.hpp"
 
 #include "core/quoted.hpp"
+#include "io/system_authorities.hpp"
 
 #include <lbresolve/tls_error.hpp>
 
@@ -158,7 +159,7 @@ std::optional<error> refuse(X509_STORE_CTX& chain, const core::tls_identity& ide
     X509_STORE_CTX_set_error(&chain, refused ? X509_V_ERR_APPLICATION_VERIFICATION : X509_V_OK);
     return refused;
   }
-  if (X509_verify_cert(&chain) == 1) return std::nullopt;
+  if (verify_chain(chain)) return std::nullopt;
   const tls_errc why = reason_of(X509_STORE_CTX_get_error(&chain));
   return error(make_error_code(why), sentence_for(chain, why, identity, who));
 }

@@ -256,6 +256,21 @@ TEST_CASE("an abandoned exchange is cancelled at the server, and its answer is n
   CHECK(c.user.events[0].exchange == 2);
 }
 
+TEST_CASE("DNS-03: a response is acknowledged at once while another one is waited for") {
+  doh_client c;
+  c.handler = nullptr;
+  c.send(1, query_for(1));
+  c.send(2, query_for(2));
+  c.user.settle();
+  const test::memory_peer& peer = *c.user.dialer.peers[0];
+  const std::size_t before = peer.acknowledged;
+  doh_client::answer_well(c.server(), c.server().requests[0]);
+  c.server().flush();
+  c.user.settle();
+  CHECK(c.user.events.size() == 1);
+  CHECK(peer.acknowledged > before);
+}
+
 TEST_CASE("an idle connection is closed after its time, one that went silent at once") {
   doh_client c(false, 20ms, 0s);
   SUBCASE("idle") {

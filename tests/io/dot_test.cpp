@@ -99,6 +99,21 @@ TEST_CASE("DNS-03: what is asked while answers are told goes out in one piece af
   CHECK(unframed(c.peer().received).size() == 20);
 }
 
+// A server with Nagle's algorithm holds the second reply back until the first is acknowledged.
+TEST_CASE("DNS-03: an answer is acknowledged at once while another one is waited for, and only then") {
+  client c;
+  c.send(1, query_for(1));
+  c.send(2, query_for(2));
+  c.user.settle();
+  const auto queries = unframed(c.peer().received);
+  c.peer().send(answer(queries[0]));
+  c.user.settle();
+  CHECK(c.peer().acknowledged == 1);
+  c.peer().send(answer(queries[1]));
+  c.user.settle();
+  CHECK(c.peer().acknowledged == 1);
+}
+
 TEST_CASE("DNS-03: a connection that had answered and is closed: asking again at once is fair") {
   client c;
   c.send(1, query_for(1));

@@ -398,6 +398,20 @@ TEST_CASE("part of USE-09: the one descriptor is readable for data, for posts an
   CHECK_FALSE(is_readable(fd));
 }
 
+TEST_CASE("part of USE-09: what a round posts keeps the one descriptor readable, and wakes the next round at once") {
+  const auto loop = make_loop();
+  pollfd one{loop->fd(), POLLIN, 0};
+  bool ran = false;
+  loop->post([&] { loop->post([&] { ran = true; }); });
+  REQUIRE(::poll(&one, 1, 0) == 1);
+  loop->run_once(duration::zero());
+  CHECK_FALSE(ran);
+  CHECK(::poll(&one, 1, 0) == 1);
+  loop->run_once(std::nullopt);
+  CHECK(ran);
+  CHECK(::poll(&one, 1, 0) == 0);
+}
+
 TEST_CASE("part of USE-09: a timer set before the descriptor was asked for, or while the loop runs, wakes it too") {
   const auto loop = make_loop();
   int fired = 0;

@@ -12,7 +12,8 @@ packages_of() {
     demo) echo python3 unbound ;;
     test) echo doctest-dev python3 python3-pytest unbound gdnsd pdns-server pdns-backend-bind knot-resolver \
                dnsdist nginx-light nftables iproute2 binutils patch openssl ;;
-    ci) echo git ccache clang clang-14 clang-tidy-14 clang-format-14 llvm-14 libclang-rt-14-dev libbenchmark-dev shellcheck ;;
+    ci) echo git ccache clang clang-14 clang-tidy-14 clang-format-14 llvm-14 libclang-rt-14-dev libbenchmark-dev dnsperf \
+             shellcheck ;;
     *) echo "install_dependencies.sh: no group '$1' (build, demo, test, ci)" >&2; return 2 ;;
   esac
 }
@@ -20,7 +21,7 @@ packages_of() {
 # A tool counts as there when its command is, wherever it came from; everything else when dpkg says so.
 is_there() {
   case $1 in
-    make | cmake | git | ccache | unbound | gdnsd | dnsdist | patch | shellcheck | python3 | openssl)
+    make | cmake | git | ccache | unbound | gdnsd | dnsdist | dnsperf | patch | shellcheck | python3 | openssl)
       PATH=$PATH:/usr/sbin command -v "$1" >/dev/null ;;
     pdns-server) PATH=$PATH:/usr/sbin command -v pdns_server >/dev/null ;;
     knot-resolver) PATH=$PATH:/usr/sbin command -v kresd >/dev/null ;;

@@ -37,6 +37,7 @@ class memory_peer : public std::enable_shared_from_this<memory_peer> {
 
   std::vector<std::uint8_t> received;                              ///< all that the client wrote
   std::size_t writes = 0;                                          ///< in so many pieces
+  std::size_t acknowledged = 0;                                    ///< by the client, at once, so many times
   bool is_closed = false;                                          ///< by the client
   std::function<void(std::span<const std::uint8_t>)> on_received;  ///< told a round later
 
@@ -51,6 +52,7 @@ class memory_peer : public std::enable_shared_from_this<memory_peer> {
     }
     void listen(events& to) override { peer_->client_ = &to; }
     void write(std::span<const std::uint8_t> bytes) override { peer_->take(bytes); }
+    void acknowledge() override { ++peer_->acknowledged; }
     std::size_t unsent() const noexcept override { return 0; }
     std::string_view protocol() const noexcept override { return peer_->protocol_; }
     bool is_resumed() const noexcept override { return false; }

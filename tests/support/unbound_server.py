@@ -25,11 +25,10 @@ server:
   access-control: ::/0 allow
   num-threads: 1
   module-config: "iterator"
-  incoming-num-tcp: 64
+  incoming-num-tcp: {connections}
   rrset-roundrobin: {round_robin}
-{encrypted}
   local-zone: "test." nodefault
-{zone}
+{encrypted}{zone}
 remote-control:
   control-enable: {control}
   control-use-cert: no
@@ -38,10 +37,10 @@ remote-control:
 
 #: Also over TLS and HTTPS.
 ENCRYPTED = """\
-  interface: {address}@853
-  interface: {address}@443
-  tls-port: 853
-  https-port: 443
+  interface: {address}@{tls}
+  interface: {address}@{https}
+  tls-port: {tls}
+  https-port: {https}
   tls-service-key: "{certificate}"
   tls-service-pem: "{certificate}"
   tcp-idle-timeout: {idle_ms}
@@ -83,16 +82,18 @@ class UnboundServer(ServerProcess):
     def __init__(self, hosts: Mapping[str, Sequence[str]], *, directory: Path, address: str = "127.0.0.1",
                  port: int = 53, zone: str = "example.test", more_zones: Sequence[str] = (), ttl: int = 300,
                  round_robin: bool = False, stub: str | None = None, certificate: Path | None = None,
-                 idle_ms: int = 30_000, start: Start = subprocess.Popen) -> None:
+                 tls: int = 853, https: int = 443, idle_ms: int = 30_000, connections: int = 64, more: str = "",
+                 start: Start = subprocess.Popen) -> None:
         """With `stub`, a server's address, that server is asked for the zone and `hosts` is not used. With a
-        `certificate`, over TLS and HTTPS too, where connections are closed once they are idle for so long."""
+        `certificate`, over TLS and HTTPS too, on ports of their own, where connections are closed once they are idle
+        for so long. `more` are lines of the configuration's section `server`."""
         directory.mkdir(parents=True, exist_ok=True)
         self._config = directory / "unbound.conf"
-        self._settings = {"directory": directory, "address": address, "port": port,
+        encrypted = ENCRYPTED.format(address=address, certificate=certificate, tls=tls, https=https,
+                                     idle_ms=idle_ms) if certificate else ""
+        self._settings = {"directory": directory, "address": address, "port": port, "connections": connections,
                           "round_robin": "yes" if round_robin else "no",
-                          "control": "yes" if certificate else "no",
-                          "encrypted": ENCRYPTED.format(address=address, certificate=certificate,
-                                                        idle_ms=idle_ms) if certificate else ""}
+                          "control": "yes" if certificate else "no", "encrypted": encrypted + more}
         self._zones, self._ttl = (zone, *more_zones), ttl
         if stub is None:
             self._write(hosts)
