@@ -15,7 +15,8 @@ class dot::state final : dialed_stream::user, public std::enable_shared_from_thi
  public:
   state(event_loop& loop, core::random_source& random, stream_dialer& dialer, core::upstream to,
         transport_events& events, const settings& s)
-      : to_(std::move(to)),
+      : loop_(loop),
+        to_(std::move(to)),
         settings_(s),
         idle_time_(s.idle_time),
         events_(&events),
@@ -30,7 +31,7 @@ class dot::state final : dialed_stream::user, public std::enable_shared_from_thi
       return failures_.add(exchange, error(errno_code(full ? ENOBUFS : EINVAL)));
     }
     stream_.want();
-    flush();
+    flush_later();
   }
 
   void abandon(std::uint64_t exchange) {
@@ -96,6 +97,17 @@ class dot::state final : dialed_stream::user, public std::enable_shared_from_thi
     return pipeline_.reset();
   }
 
+  /// All that is asked in one round of the loop goes out in one piece: A and AAAA, or what answers have led to.
+  void flush_later() {
+    if (telling_ || !stream_.is_open() || std::exchange(flushing_, true)) return;
+    loop_.defer([me = weak_from_this()] {
+      const auto held = me.lock();
+      if (held == nullptr) return;
+      held->flushing_ = false;
+      held->flush();
+    });
+  }
+
   /// What is sent while replies are told goes out in one piece after the last of them.
   void flush() {
     if (telling_ || out_.empty() || !stream_.is_open()) return;
@@ -103,6 +115,7 @@ class dot::state final : dialed_stream::user, public std::enable_shared_from_thi
     out_.clear();
   }
 
+  event_loop& loop_;
   const core::upstream to_;
   const settings settings_;
   core::duration idle_time_;  // of this connection
@@ -111,6 +124,7 @@ class dot::state final : dialed_stream::user, public std::enable_shared_from_thi
   core::stream_pipeline pipeline_;
   std::vector<std::uint8_t> out_;  // for the stream, once it is open
   bool telling_ = false;
+  bool flushing_ = false;  // at the end of this round
   dialed_stream stream_;
 };
 
