@@ -17,7 +17,8 @@ class dot::state final : dialed_stream::user, public std::enable_shared_from_thi
  public:
   state(event_loop& loop, core::random_source& random, stream_dialer& dialer, core::upstream to,
         transport_events& events, const settings& s)
-      : to_(std::move(to)),
+      : loop_(loop),
+        to_(std::move(to)),
         settings_(s),
         idle_time_(s.idle_time),
         events_(&events),
@@ -34,7 +35,7 @@ class dot::state final : dialed_stream::user, public std::enable_shared_from_thi
     silence_.on_said(now());
     if (pipeline_.open_exchanges() == 1) leads_on_ = false;
     stream_.want();
-    flush();
+    flush_later();
   }
 
   void abandon(std::uint64_t exchange) {
@@ -118,6 +119,17 @@ class dot::state final : dialed_stream::user, public std::enable_shared_from_thi
     leads_on_ = false;
   }
 
+  /// All that is asked in one round of the loop goes out in one piece: A and AAAA, or what answers have led to.
+  void flush_later() {
+    if (telling_ || !stream_.is_open() || std::exchange(flushing_, true)) return;
+    loop_.defer([me = weak_from_this()] {
+      const auto held = me.lock();
+      if (held == nullptr) return;
+      held->flushing_ = false;
+      held->flush();
+    });
+  }
+
   /// What is sent while replies are told goes out in one piece after the last of them.
   void flush() {
     if (telling_ || out_.empty() || !stream_.is_open()) return;
@@ -125,6 +137,7 @@ class dot::state final : dialed_stream::user, public std::enable_shared_from_thi
     out_.clear();
   }
 
+  event_loop& loop_;
   const core::upstream to_;
   const settings settings_;
   core::duration idle_time_;  // of this connection
@@ -135,6 +148,7 @@ class dot::state final : dialed_stream::user, public std::enable_shared_from_thi
   silence silence_;
   bool leads_on_ = false;  // this connection has brought an answer since something was opened while nothing was
   bool telling_ = false;
+  bool flushing_ = false;  // at the end of this round
   dialed_stream stream_;
 };
 

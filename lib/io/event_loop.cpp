@@ -122,12 +122,18 @@ void event_loop::wake() noexcept {
   [[maybe_unused]] const auto written = ::write(wake_fd_.get(), &one, sizeof(one));
 }
 
+void event_loop::defer(std::function<void()> f) {
+  deferred_.push_back(std::move(f));
+  if (!running_ && deferred_.size() == 1) post([] {});  // so that there is a round
+}
+
 void event_loop::run_once(std::optional<core::duration> max_wait) {
   running_ = true;
   runner_.store(std::this_thread::get_id(), std::memory_order_relaxed);
   wait(max_wait);
   fire_timers();
   run_posted();
+  run_deferred();
   runner_.store({}, std::memory_order_relaxed);
   running_ = false;
   if (!embedded_) return;
@@ -191,6 +197,15 @@ void event_loop::run_posted() {
     f();
     f = nullptr;  // what it captured goes before the next one runs
   }
+}
+
+// Those that they defer in turn belong to this round too.
+void event_loop::run_deferred() {
+  for (std::size_t i = 0; i < deferred_.size(); ++i) {
+    const auto f = std::move(deferred_[i]);
+    f();
+  }
+  deferred_.clear();
 }
 
 void event_loop::fire_timers() {

@@ -20,8 +20,8 @@
 namespace lbresolve::io {
 
 /// One thread runs it; only post() may be called from others. Handlers run inside run_once(), in the order: ready
-/// descriptors, due timers, posted functions. They may watch, unwatch, set, clear, post and destroy their own objects,
-/// but not the loop, and must not call run_once().
+/// descriptors, due timers, posted functions, deferred ones. They may watch, unwatch, set, clear, post and destroy
+/// their own objects, but not the loop, and must not call run_once().
 class event_loop {
  public:
   /// Told when a descriptor is ready. A hang-up or an error counts as readable, and as writable too where that is
@@ -91,6 +91,10 @@ class event_loop {
   /// loop is destroyed is destroyed with it.
   void post(std::function<void()> f);
 
+  /// Runs `f` at the end of this round, after what was posted, or of the next one where none is running: for what is
+  /// better done once for all that happens in a round. Only on the thread that runs the loop.
+  void defer(std::function<void()> f);
+
   /// Waits for work and does it once. nullopt waits as long as it takes, zero does only what is due.
   void run_once(std::optional<core::duration> max_wait);
 
@@ -106,6 +110,7 @@ class event_loop {
   void dispatch(std::uint64_t key, std::uint32_t events);
   void fire_timers();
   void run_posted();
+  void run_deferred();
   void arm(core::time_point deadline) noexcept;
   void wake() noexcept;
   void place_at(std::size_t index, timer& t) noexcept;
@@ -120,6 +125,7 @@ class event_loop {
   std::vector<timer*> heap_;              // binary, earliest first
   std::vector<timer*> due_;               // being fired; null where cleared meanwhile
   core::time_point armed_ = core::never;  // what timer_fd_ will wake for
+  std::vector<std::function<void()>> deferred_;
   bool embedded_ = false;
   bool running_ = false;
 

@@ -36,14 +36,18 @@ void tls_stream_socket::write(std::span<const std::uint8_t> bytes) {
   look();
 }
 
-// Not before what has been posted already has run: it may send something, and that carries the acknowledgement.
+// Not before what has been posted already has run, and what that has deferred: it may send something, which carries the
+// acknowledgement.
 void tls_stream_socket::acknowledge() {
   if (std::exchange(owes_ack_, true)) return;
   loop_.post([this, gone = gone_] {
-    if (*gone || !std::exchange(owes_ack_, false) || closed_ || broken_) return;
-    const int on = 1;
-    // Without it the reply comes later, that is all.
-    (void)::setsockopt(fd_.get(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+    if (*gone || !owes_ack_) return;
+    loop_.defer([this, gone] {
+      if (*gone || !std::exchange(owes_ack_, false) || closed_ || broken_) return;
+      const int on = 1;
+      // Without it the reply comes later, that is all.
+      (void)::setsockopt(fd_.get(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+    });
   });
 }
 
