@@ -26,7 +26,7 @@ void set_id(std::span<std::uint8_t> message, std::uint16_t id) noexcept {
 
 doh_connection::doh_connection(event_loop& loop, stream_dialer& dialer, const core::upstream& to, user& who,
                                std::unique_ptr<http2_session> session, core::duration idle_time)
-    : user_(&who), idle_time_(idle_time), session_(std::move(session)), stream_(loop, dialer, to, *this) {}
+    : loop_(loop), user_(&who), idle_time_(idle_time), session_(std::move(session)), stream_(loop, dialer, to, *this) {}
 
 void doh_connection::close() noexcept {
   user_ = nullptr;
@@ -42,7 +42,18 @@ void doh_connection::send(std::uint64_t exchange, std::span<const std::uint8_t> 
   if (!session_->request(exchange, message)) return user_->on_failure(exchange, error(errno_code(ENOMEM)));
   ids_[exchange] = id_of(query);
   stream_.want();
-  settle();
+  settle_later();
+}
+
+/// All that is asked in one round of the loop goes out in one piece: A and AAAA, or what answers have led to.
+void doh_connection::settle_later() {
+  if (telling_ || !stream_.is_open() || std::exchange(settling_, true)) return;
+  loop_.defer([me = weak_from_this()] {
+    const auto held = me.lock();
+    if (held == nullptr) return;
+    held->settling_ = false;
+    held->settle();
+  });
 }
 
 bool doh_connection::abandon(std::uint64_t exchange) {

@@ -54,8 +54,10 @@ class doh_connection final : dialed_stream::user, public std::enable_shared_from
   void tell_ended();
   void tell(http2_session::outcome& what);
   void settle();
+  void settle_later();
   void end(const error& why);
 
+  event_loop& loop_;
   user* user_;  // null once closed
   core::duration idle_time_;
   std::unique_ptr<http2_session> session_;
@@ -63,6 +65,7 @@ class doh_connection final : dialed_stream::user, public std::enable_shared_from
       ids_;  // of the open exchanges: as their queries were given to send()
   std::vector<std::uint8_t> out_;
   bool telling_ = false;
+  bool settling_ = false;  // at the end of this round
   bool answered_ = false;  // a response came over it
   bool heard_ = false;     // something came since the last time nothing was open
   bool is_over_ = false;
