@@ -176,7 +176,8 @@ std::string outcome(const query_record& q, elapsed now, detail how) {
       return fmt::format("no answer{} {}", waited, where);
     }
     case unreachable:
-      return with_detail(fmt::format("{} {}", q.code ? why(q.code) : "unreachable", where), q.detail);
+      if (!q.detail.empty()) return with_detail(fmt::format("no DNS answer {}", where), q.detail);
+      return fmt::format("{} {}", q.code ? why(q.code) : "unreachable", where);
     case abandoned:
       return with_detail(fmt::format("no answer {}, abandoned", where), q.detail);
   }

@@ -213,7 +213,8 @@ std::string connect_operation::sentence() const {
   std::size_t told = 0;
   for (const attempt_record& a : race_.attempts()) {
     if (told == most) return text + "; and " + std::to_string(race_.attempts().size() - most) + " more";
-    text += (told++ == 0 ? ": " : "; ") + a.endpoint.to_string() + " ";
+    text += told++ == 0 ? ": " : "; ";
+    if (const std::string at = a.endpoint.to_string(); at != target) text += at + " ";
     const auto ms = std::chrono::duration_cast<std::chrono::milliseconds>(a.ended.value_or(story_->took) - a.started);
     if (a.ended_as == outcome::failed)
       text += a.failure.empty() ? a.code.message() : a.failure;

@@ -17,12 +17,19 @@ void store_u16(std::uint8_t* at, std::size_t value) noexcept {
   at[1] = static_cast<std::uint8_t>(value & 0xFF);
 }
 
+// Length and message go out together: a server may read them as one (RFC 7766 section 8).
+void append_framed(std::vector<std::uint8_t>& out, std::span<const std::uint8_t> message) {
+  const std::size_t start = out.size();
+  out.resize(start + length_size + message.size());
+  store_u16(out.data() + start, message.size());
+  std::copy(message.begin(), message.end(), out.begin() + static_cast<std::ptrdiff_t>(start + length_size));
+}
+
 }  // namespace
 
 bool stream_pipeline::send(std::uint64_t exchange, std::span<const std::uint8_t> query,
                            std::vector<std::uint8_t>& out) {
   if (query.size() < header_size || query.size() > max_message || open_exchanges() >= max_open) return false;
-  if (by_exchange_.empty()) was_heard_ = false;
   if (free_.empty()) {
     free_.push_back(static_cast<std::uint32_t>(slots_.size()));
     slots_.emplace_back();
@@ -39,12 +46,7 @@ bool stream_pipeline::send(std::uint64_t exchange, std::span<const std::uint8_t>
   store_u16(s.query.data(), id);
   by_exchange_.emplace(exchange, place);
   by_id_.emplace(id, place);
-
-  // Length and message go out together: a server may read them as one (RFC 7766 section 8).
-  const std::size_t start = out.size();
-  out.resize(start + length_size + s.query.size());
-  store_u16(out.data() + start, s.query.size());
-  std::copy(s.query.begin(), s.query.end(), out.begin() + static_cast<std::ptrdiff_t>(start + length_size));
+  append_framed(out, s.query);
   return true;
 }
 
@@ -69,7 +71,6 @@ bool stream_pipeline::abandon(std::uint64_t exchange) {
 }
 
 void stream_pipeline::receive(std::span<const std::uint8_t> bytes) {
-  was_heard_ = true;
   in_.erase(in_.begin(), in_.begin() + static_cast<std::ptrdiff_t>(read_));
   read_ = 0;
   in_.insert(in_.end(), bytes.begin(), bytes.end());
@@ -106,22 +107,34 @@ std::optional<stream_pipeline::reply> stream_pipeline::match(std::span<std::uint
   return reply{exchange, kind, bytes};
 }
 
-std::vector<std::uint64_t> stream_pipeline::reset() {
+std::vector<std::uint32_t> stream_pipeline::open_in_order() const {
   std::vector<std::uint32_t> open;
   open.reserve(by_exchange_.size());
   for (const auto& [exchange, place] : by_exchange_) open.push_back(place);
   std::sort(open.begin(), open.end(), [&](auto a, auto b) { return slots_[a].serial < slots_[b].serial; });
-  std::vector<std::uint64_t> exchanges;
-  exchanges.reserve(open.size());
-  for (const auto place : open) {
-    exchanges.push_back(slots_[place].exchange);
-    close(place);
-  }
+  return open;
+}
+
+void stream_pipeline::forget_connection() noexcept {
   in_.clear();
   read_ = 0;
   has_answered_ = false;
-  was_heard_ = false;
+}
+
+std::vector<std::uint64_t> stream_pipeline::reset() {
+  std::vector<std::uint64_t> exchanges;
+  exchanges.reserve(by_exchange_.size());
+  for (const auto place : open_in_order()) {
+    exchanges.push_back(slots_[place].exchange);
+    close(place);
+  }
+  forget_connection();
   return exchanges;
+}
+
+void stream_pipeline::resume(std::vector<std::uint8_t>& out) {
+  for (const auto place : open_in_order()) append_framed(out, slots_[place].query);
+  forget_connection();
 }
 
 std::optional<duration> tcp_keepalive(std::span<const std::uint8_t> reply) {

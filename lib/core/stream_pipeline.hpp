@@ -48,12 +48,14 @@ class stream_pipeline {
   /// send() is the first one of the next connection.
   std::vector<std::uint64_t> reset();
 
+  /// The connection is lost, and another one takes its place: appends to `out` what is open, in the order in which it
+  /// was sent first.
+  void resume(std::vector<std::uint8_t>& out);
+
   std::size_t open_exchanges() const noexcept { return by_exchange_.size(); }
   /// At least one reply came over this connection. Where it is lost then, the server may just have grown tired of it,
   /// and asking again at once is fair (RFC 7766 section 6.2.4).
   bool has_answered() const noexcept { return has_answered_; }
-  /// Something has come in since the last time that an exchange was opened while none was open.
-  bool was_heard() const noexcept { return was_heard_; }
   /// Messages thrown away so far because they answered no query.
   std::uint64_t discarded() const noexcept { return discarded_; }
 
@@ -72,6 +74,8 @@ class stream_pipeline {
 
   std::uint16_t unused_id(std::uint16_t wanted);
   void close(std::uint32_t place);
+  std::vector<std::uint32_t> open_in_order() const;
+  void forget_connection() noexcept;
   std::optional<reply> match(std::span<std::uint8_t> bytes);
 
   random_source* random_;
@@ -85,7 +89,6 @@ class stream_pipeline {
   std::uint64_t next_serial_ = 0;
   std::uint64_t discarded_ = 0;
   bool has_answered_ = false;
-  bool was_heard_ = false;
 };
 
 /// How long the server of `reply` keeps an idle connection, where it says so (edns-tcp-keepalive, RFC 7828).

@@ -194,7 +194,7 @@ result<void> read_parameter(upstream& into, std::string_view text, std::string_v
     into.use_get = true;
     return BOOST_OUTCOME_V2_NAMESPACE::success();
   }
-  return invalid(server(text) + quoted(parameter) + " is not understood; after \"?\" may stand \"pin=\" and \"ip=\"" +
+  return invalid(server(text) + quoted(parameter) + R"( is not understood; after "?" may stand "pin=" and "ip=")" +
                  (into.only == transport::https ? R"(, or "get")" : ""));
 }
 

@@ -52,8 +52,14 @@ void dialed_stream::on_timer() {
   user_.on_rested();
 }
 
+error fallen_silent() { return error(errno_code(ECONNABORTED), "it fell silent, and its connection was given up"); }
+
+bool is_closed_by_peer(const error& why) {
+  return why.code() == std::errc::connection_reset || why.code() == std::errc::broken_pipe;
+}
+
 error lost_exchange(const error& why, bool had_answered) {
-  if (why.code() != std::errc::connection_reset && why.code() != std::errc::broken_pipe) return why;
+  if (!is_closed_by_peer(why)) return why;
   const std::string said = why.message();
   const bool is_bare = said == why.code().message();
   return error(errno_code(had_answered ? ECONNABORTED : ECONNRESET),

@@ -64,6 +64,15 @@ class dialed_stream final : byte_stream::events, event_loop::timer_handler {
   event_loop::timer rest_;
 };
 
+/// After so long without a word, a connection on which an exchange is given up is not used again.
+inline constexpr core::duration longest_silence = std::chrono::seconds{1};
+
+/// Why the other exchanges of such a connection are over: connection_aborted, they may be asked again at once.
+error fallen_silent();
+
+/// Whether a stream is over because the other side has closed it.
+bool is_closed_by_peer(const error& why);
+
 /// `why` a stream is over, for an exchange that was open then: where the other side has closed it, connection_aborted
 /// or connection_reset as transport_events has them.
 error lost_exchange(const error& why, bool had_answered);

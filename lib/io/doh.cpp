@@ -29,8 +29,7 @@ class doh::state final : holder, doh_connection::user, public std::enable_shared
       return failures_.add(exchange, error(errno_code(EINVAL)));
     }
     if (open_exchanges() >= max_open_exchanges) return failures_.add(exchange, error(errno_code(ENOBUFS)));
-    if (doh_connection* c = connection()) return c->send(exchange, query);
-    failures_.add(exchange, error(errno_code(ENOMEM)));
+    ask(exchange, query);
   }
 
   void abandon(std::uint64_t exchange) {
@@ -56,7 +55,13 @@ class doh::state final : holder, doh_connection::user, public std::enable_shared
   void on_reply(std::uint64_t exchange, core::reply_match kind, std::span<const std::uint8_t> bytes) override {
     events_->on_reply(exchange, kind, bytes);
   }
+  void on_unseen(std::uint64_t exchange, std::span<const std::uint8_t> query) override { ask(exchange, query); }
   void on_failure(std::uint64_t exchange, const error& why) override { failures_.add(exchange, why); }
+
+  void ask(std::uint64_t exchange, std::span<const std::uint8_t> query) {
+    if (doh_connection* c = connection()) return c->send(exchange, query);
+    failures_.add(exchange, error(errno_code(ENOMEM)));
+  }
 
   /// The one for new requests. Others may be there, with requests that their servers still mean to answer.
   doh_connection* connection() {
@@ -68,8 +73,8 @@ class doh::state final : holder, doh_connection::user, public std::enable_shared
         http2_session::create({.authority = core::doh_authority(to_), .path = to_.path, .use_get = to_.use_get});
     if (!session) return nullptr;
     doh_connection::user& who = *this;
-    connections_.push_back(
-        std::make_shared<doh_connection>(loop_, dialer_, to_, who, std::move(session), settings_.idle_time));
+    connections_.push_back(std::make_shared<doh_connection>(loop_, dialer_, to_, who, std::move(session),
+                                                            settings_.idle_time, settings_.silence_time));
     connections_.back()->start();
     return connections_.back().get();
   }

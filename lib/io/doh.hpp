@@ -4,6 +4,7 @@
 #include "core/time.hpp"
 #include "core/upstream.hpp"
 #include "io/byte_stream.hpp"
+#include "io/dialed_stream.hpp"
 #include "io/event_loop.hpp"
 #include "io/transport.hpp"
 
@@ -16,14 +17,16 @@
 
 namespace lbresolve::io {
 
-/// All over one connection, which is opened by the first query and closed after `idle_time` without one. Where the
-/// server wants no more requests on it (GOAWAY), what is open there is waited for, and the next query opens another.
+/// All over one connection, which is opened by the first query and closed after `idle_time` without one, or where an
+/// exchange is given up after `silence_time` without a word from the server. Where the server wants no more requests on
+/// it (GOAWAY), what is open there is waited for, and what it has not looked at goes to another one, as the next query.
 /// Only a response with status 200 and the right content type is looked at; redirects are not followed. TTLs are told
 /// as they are now: the time that an HTTP cache has kept the answer is taken off (RFC 8484 section 5.1).
 class doh final : public query_channel {
  public:
   struct settings {
     core::duration idle_time = std::chrono::seconds(20);
+    core::duration silence_time = longest_silence;
   };
 
   /// Whether this build can: without nghttp2 every send() fails with errc::unsupported.

@@ -1,6 +1,7 @@
 #include "io/doh_connection.hpp"
 
 #include "core/doh_message.hpp"
+#include "io/clock.hpp"
 #include "io/socket.hpp"
 
 #include <array>
@@ -25,8 +26,14 @@ void set_id(std::span<std::uint8_t> message, std::uint16_t id) noexcept {
 }  // namespace
 
 doh_connection::doh_connection(event_loop& loop, stream_dialer& dialer, const core::upstream& to, user& who,
-                               std::unique_ptr<http2_session> session, core::duration idle_time)
-    : loop_(loop), user_(&who), idle_time_(idle_time), session_(std::move(session)), stream_(loop, dialer, to, *this) {}
+                               std::unique_ptr<http2_session> session, core::duration idle_time,
+                               core::duration silence_time)
+    : loop_(loop),
+      user_(&who),
+      idle_time_(idle_time),
+      silence_time_(silence_time),
+      session_(std::move(session)),
+      stream_(loop, dialer, to, *this) {}
 
 void doh_connection::close() noexcept {
   user_ = nullptr;
@@ -35,12 +42,12 @@ void doh_connection::close() noexcept {
 }
 
 void doh_connection::send(std::uint64_t exchange, std::span<const std::uint8_t> query) {
-  if (open_exchanges() == 0) heard_ = false;
   // RFC 8484 section 4.1: ID 0, so that the same question is the same request to an HTTP cache.
   std::vector<std::uint8_t> message(query.begin(), query.end());
   set_id(message, 0);
   if (!session_->request(exchange, message)) return user_->on_failure(exchange, error(errno_code(ENOMEM)));
   ids_[exchange] = id_of(query);
+  silence_.on_said(now());
   stream_.want();
   settle_later();
 }
@@ -59,10 +66,8 @@ void doh_connection::settle_later() {
 bool doh_connection::abandon(std::uint64_t exchange) {
   if (ids_.erase(exchange) == 0) return false;
   session_->cancel(exchange);  // unless it has ended and is about to be told
-  // Given up on all of them, and not a word since the first: this connection may be dead.
-  if (open_exchanges() == 0 && stream_.is_open() && !telling_ && !heard_) {
-    is_over_ = true;
-    stream_.close();
+  if (stream_.is_open() && !telling_ && silence_.has_lasted(silence_time_, now())) {
+    end(fallen_silent());
   } else {
     settle();
   }
@@ -73,15 +78,16 @@ void doh_connection::on_open() {
   if (stream_.protocol() != http2) {
     return end(error(errno_code(EPROTONOSUPPORT), "it does not speak HTTP/2: it did not agree on \"h2\" (ALPN)"));
   }
+  silence_.on_heard(now(), open_exchanges() > 0);
   settle();
 }
 
 void doh_connection::on_data(std::span<const std::uint8_t> bytes) {
-  heard_ = true;
   telling_ = true;
   session_->receive(bytes);
   tell_ended();
   telling_ = false;
+  silence_.on_heard(now(), open_exchanges() > 0);
   if (user_ != nullptr) settle();
   if (open_exchanges() > 0 && stream_.is_open()) stream_.acknowledge();
 }
@@ -99,7 +105,13 @@ void doh_connection::tell(http2_session::outcome& what) {
   if (found == ids_.end()) return;  // abandoned while an earlier one was told
   const std::uint16_t id = found->second;
   ids_.erase(found);
-  if (what.failed) return user_->on_failure(what.exchange, *what.failed);
+  if (what.failed) {
+    const bool leads_on = answered_ || session_->open_exchanges() > 0;
+    if (!leads_on || what.failed->code() != std::errc::connection_aborted)
+      return user_->on_failure(what.exchange, *what.failed);
+    set_id(what.message, id);
+    return user_->on_unseen(what.exchange, what.message);
+  }
   const auto match = core::match_reply(what.message, what.content);
   if (match == core::reply_match::stranger) {
     return user_->on_failure(what.exchange, error(errno_code(EPROTO), "its answer is none to the question"));

@@ -6,6 +6,7 @@
 #include "io/dialed_stream.hpp"
 #include "io/exchange_sink.hpp"
 #include "io/http2_session.hpp"
+#include "io/silence.hpp"
 
 #include <cstddef>
 #include <cstdint>
@@ -24,6 +25,9 @@ class doh_connection final : dialed_stream::user, public std::enable_shared_from
     virtual void on_reply(std::uint64_t exchange, core::reply_match kind, std::span<const std::uint8_t> bytes) = 0;
     /// At any time: it is kept, and told from the event loop.
     virtual void on_failure(std::uint64_t exchange, const error& why) = 0;
+    /// From the event loop only: the server wants no more on this connection, and has not looked at this one. It has at
+    /// others, so that asking on another connection leads on (RFC 9113 section 6.8).
+    virtual void on_unseen(std::uint64_t exchange, std::span<const std::uint8_t> query) = 0;
 
    protected:
     ~user() = default;
@@ -31,7 +35,7 @@ class doh_connection final : dialed_stream::user, public std::enable_shared_from
 
   /// All of them must outlive this, or its close().
   doh_connection(event_loop& loop, stream_dialer& dialer, const core::upstream& to, user& who,
-                 std::unique_ptr<http2_session> session, core::duration idle_time);
+                 std::unique_ptr<http2_session> session, core::duration idle_time, core::duration silence_time);
   void start() { stream_.want(); }  ///< first, and once a shared_ptr holds this
   void close() noexcept;            ///< everything, without a word
 
@@ -60,14 +64,15 @@ class doh_connection final : dialed_stream::user, public std::enable_shared_from
   event_loop& loop_;
   user* user_;  // null once closed
   core::duration idle_time_;
+  core::duration silence_time_;
   std::unique_ptr<http2_session> session_;
   std::unordered_map<std::uint64_t, std::uint16_t>
       ids_;  // of the open exchanges: as their queries were given to send()
   std::vector<std::uint8_t> out_;
+  silence silence_;
   bool telling_ = false;
   bool settling_ = false;  // at the end of this round
   bool answered_ = false;  // a response came over it
-  bool heard_ = false;     // something came since the last time nothing was open
   bool is_over_ = false;
   dialed_stream stream_;
 };

@@ -1,8 +1,10 @@
 #include "io/dot.hpp"
 
 #include "core/stream_pipeline.hpp"
+#include "io/clock.hpp"
 #include "io/dialed_stream.hpp"
 #include "io/failure_queue.hpp"
+#include "io/silence.hpp"
 #include "io/socket.hpp"
 
 #include <cerrno>
@@ -30,23 +32,18 @@ class dot::state final : dialed_stream::user, public std::enable_shared_from_thi
       const bool full = pipeline_.open_exchanges() >= core::stream_pipeline::max_open;
       return failures_.add(exchange, error(errno_code(full ? ENOBUFS : EINVAL)));
     }
+    silence_.on_said(now());
+    if (pipeline_.open_exchanges() == 1) leads_on_ = false;
     stream_.want();
     flush_later();
   }
 
   void abandon(std::uint64_t exchange) {
     if (!pipeline_.abandon(exchange)) return failures_.erase(exchange);
+    if (stream_.is_open() && !telling_ && silence_.has_lasted(settings_.silence_time, now())) return leave();
     if (pipeline_.open_exchanges() > 0) return;
-    if (!stream_.is_open()) {
-      out_.clear();  // nobody waits for it any more; the connection is of use to the next query
-    } else if (!telling_ && !pipeline_.was_heard()) {
-      // Given up on all of them, and not a word since the first: this connection may be dead, so the next query gets
-      // another one.
-      stream_.close();
-      forget_connection();
-    } else {
-      stream_.rest(idle_time_);
-    }
+    if (stream_.is_open()) return stream_.rest(idle_time_);
+    out_.clear();  // nobody waits for it any more; the connection is of use to the next query
   }
 
   void close() {
@@ -62,6 +59,7 @@ class dot::state final : dialed_stream::user, public std::enable_shared_from_thi
   std::shared_ptr<void> hold() override { return shared_from_this(); }
 
   void on_open() override {
+    silence_.on_heard(now(), pipeline_.open_exchanges() > 0);
     flush();
     if (pipeline_.open_exchanges() == 0) stream_.rest(idle_time_);
   }
@@ -70,12 +68,14 @@ class dot::state final : dialed_stream::user, public std::enable_shared_from_thi
     telling_ = true;
     pipeline_.receive(bytes);
     while (const auto reply = pipeline_.next()) {
+      if (reply->kind != core::reply_match::other_case) leads_on_ = true;
       // What the server says last counts, and it counts when nothing is open any more.
       if (pipeline_.open_exchanges() == 0) idle_time_ = core::tcp_keepalive(reply->bytes).value_or(idle_time_);
       events_->on_reply(reply->exchange, reply->kind, reply->bytes);
       if (events_ == nullptr) return;
     }
     telling_ = false;
+    silence_.on_heard(now(), pipeline_.open_exchanges() > 0);
     flush();
     if (pipeline_.open_exchanges() == 0) {
       stream_.rest(idle_time_);
@@ -85,16 +85,38 @@ class dot::state final : dialed_stream::user, public std::enable_shared_from_thi
   }
 
   void on_lost(const error& why) override {
+    if (leads_on_ && is_closed_by_peer(why)) return go_on_elsewhere();
     const error told = lost_exchange(why, pipeline_.has_answered());
     for (const auto exchange : forget_connection()) failures_.add(exchange, told);
   }
 
   void on_rested() override { forget_connection(); }
 
+  /// Some servers answer one query and close (RFC 7766 section 6.2.1). As each connection brings an answer, this ends.
+  void go_on_elsewhere() {
+    forget_what_was_said();
+    pipeline_.resume(out_);
+    if (pipeline_.open_exchanges() == 0) return;
+    silence_.on_said(now());
+    stream_.want();
+  }
+
+  /// This connection may be dead: what is still open on it deserves another one, and may be asked again at once.
+  void leave() {
+    stream_.close();
+    for (const auto exchange : forget_connection()) failures_.add(exchange, fallen_silent());
+  }
+
   std::vector<std::uint64_t> forget_connection() {
-    out_.clear();
-    idle_time_ = settings_.idle_time;
+    forget_what_was_said();
     return pipeline_.reset();
+  }
+
+  void forget_what_was_said() {
+    out_.clear();
+    silence_.forget();
+    idle_time_ = settings_.idle_time;
+    leads_on_ = false;
   }
 
   /// All that is asked in one round of the loop goes out in one piece: A and AAAA, or what answers have led to.
@@ -123,6 +145,8 @@ class dot::state final : dialed_stream::user, public std::enable_shared_from_thi
   failure_queue failures_;
   core::stream_pipeline pipeline_;
   std::vector<std::uint8_t> out_;  // for the stream, once it is open
+  silence silence_;
+  bool leads_on_ = false;  // this connection has brought an answer since something was opened while nothing was
   bool telling_ = false;
   bool flushing_ = false;  // at the end of this round
   dialed_stream stream_;

@@ -5,6 +5,7 @@
 #include "core/time.hpp"
 #include "core/upstream.hpp"
 #include "io/byte_stream.hpp"
+#include "io/dialed_stream.hpp"
 #include "io/event_loop.hpp"
 #include "io/transport.hpp"
 
@@ -17,12 +18,15 @@
 namespace lbresolve::io {
 
 /// Pipelined over a connection that is opened by the first query, kept while the server keeps it, and closed after
-/// `idle_time` without a query, or after what the server says (RFC 7828). When it is lost, every exchange on it fails,
-/// and the next query opens another one. Whether the stream is TLS, and to whom, is the dialer's affair.
+/// `idle_time` without a query, or after what the server says (RFC 7828); also where an exchange is given up after
+/// `silence_time` without a word from the server. A server that closes it after an answer is asked the rest on another
+/// one; else, when it is lost, every exchange on it fails, and the next query opens another one. Whether the stream is
+/// TLS, and to whom, is the dialer's affair.
 class dot final : public query_channel {
  public:
   struct settings {
     core::duration idle_time = std::chrono::seconds(20);
+    core::duration silence_time = longest_silence;
   };
 
   /// `random` draws new IDs where two collide. `loop`, `random`, `dialer` and `events` must outlive this.

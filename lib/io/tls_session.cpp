@@ -87,6 +87,8 @@ bool tls_session::prepare() {
   SSL_set_bio(ssl_.get(), in_, out_);
   SSL_set_connect_state(ssl_.get());
   SSL_set_verify(ssl_.get(), SSL_VERIFY_PEER, nullptr);
+  // Else an end that is not announced is a fatal error, and OpenSSL never resumes the session.
+  if (settings_.framed) SSL_set_options(ssl_.get(), SSL_OP_IGNORE_UNEXPECTED_EOF);
   const auto alpn = alpn_list(settings_.alpn);
   if (!alpn || SSL_set_ex_data(ssl_.get(), index_in_ssl(), this) != 1) return false;
   // The one function of OpenSSL's in which 0 means success.

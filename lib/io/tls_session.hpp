@@ -22,6 +22,7 @@ struct tls_settings {
   core::tls_identity identity;
   std::vector<std::string> alpn;  ///< protocols to offer, the best first (RFC 7301); none: no ALPN
   bool alpn_required = false;     ///< whether a server that chooses none of them is refused
+  bool framed = false;            ///< what is said is framed: an end without a close_notify cuts nothing off
   std::string peer;               ///< "dns.example:853": for sentences, and what sessions are resumed with
 };
 
@@ -47,8 +48,8 @@ class tls_session {
 
   /// What came from the server.
   void receive(std::span<const std::uint8_t> ciphertext);
-  /// The server's end of the stream. Without a close_notify before it this is a failure: it may have been cut off by
-  /// anybody (RFC 8446 section 6.1).
+  /// The server's end of the stream. Without a close_notify before it this is a failure, except where the settings say
+  /// `framed`: it may have been cut off by anybody (RFC 8446 section 6.1).
   void receive_end();
 
   /// What is to be sent to the server now; valid until the next call of anything but const functions.

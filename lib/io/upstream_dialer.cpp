@@ -90,10 +90,12 @@ result<connector_settings> upstream_dialer::sockets_for(const core::upstream& to
   }
   const bool https = to.only == transport::https;
   connector_settings sockets{.source_address = {}, .interface = {}, .hook = without_delay};
-  sockets.tls = std::make_shared<const tls_wish>(tls_wish{
-      .shared = context_,
-      .settings = {
-          .identity = to.identity, .alpn = {https ? "h2" : "dot"}, .alpn_required = https, .peer = target_text(to)}});
+  sockets.tls = std::make_shared<const tls_wish>(tls_wish{.shared = context_,
+                                                          .settings = {.identity = to.identity,
+                                                                       .alpn = {https ? "h2" : "dot"},
+                                                                       .alpn_required = https,
+                                                                       .framed = true,
+                                                                       .peer = target_text(to)}});
   return sockets;
 }
 

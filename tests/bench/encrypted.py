@@ -23,8 +23,8 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "support"))
 
 import network_lab  # noqa: E402
-from tls_backend import Authority  # noqa: E402
-from unbound_server import Encrypted, UnboundServer  # noqa: E402
+from certificates import Authority  # noqa: E402
+from unbound_server import UnboundServer  # noqa: E402
 
 ZONE = "bench.test"
 WINDOW = 32
@@ -63,7 +63,7 @@ class Bench:
 
         server = UnboundServer({}, directory=self._lab.directory / address, address=address, port=PORT,
                                zone="other.test", connections=1000, start=start, more=ANY_NAME + more,
-                               encrypted=Encrypted(self._certificate, TLS, HTTPS))
+                               certificate=self._certificate, tls=TLS, https=HTTPS)
         self._servers.append(server)
         with network_lab.in_namespace(namespace or "client") if namespace else open(os.devnull, encoding="ascii"):
             asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)

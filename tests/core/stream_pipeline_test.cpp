@@ -182,20 +182,21 @@ TEST_CASE("DNS-03: a lost connection names its open exchanges in their order, an
   CHECK(c.receive(framed(reply_to(query(9))))->exchange == 51);
 }
 
-TEST_CASE("it is known whether anything was heard since the first of the open exchanges") {
+TEST_CASE("DNS-03: what is open goes on over another connection, in its order and with its IDs there") {
   connection c;
-  const auto asked = query(5);
-  c.send(1, asked);
-  CHECK_FALSE(c.pipeline.was_heard());
-  c.receive({0});
-  CHECK(c.pipeline.was_heard());
-  c.send(2, query(6));
-  CHECK(c.pipeline.was_heard());
-  c.pipeline.abandon(1);
-  c.pipeline.abandon(2);
-  CHECK(c.pipeline.was_heard());
-  c.send(3, asked);
-  CHECK_FALSE(c.pipeline.was_heard());
+  for (std::uint64_t i = 1; i <= 5; ++i) c.send(i, query(7));
+  const auto sent = unframed(c.written);
+  c.receive(framed(reply_to(sent[1])) + octets{0xFF, 0xFF, 1});
+  c.pipeline.abandon(4);
+  octets again;
+  c.pipeline.resume(again);
+  CHECK(unframed(again) == std::vector{sent[0], sent[2], sent[4]});
+  CHECK(c.pipeline.open_exchanges() == 3);
+  CHECK_FALSE(c.pipeline.has_answered());
+  const auto got = c.receive(framed(reply_to(sent[4])));
+  REQUIRE(got);
+  CHECK(got->exchange == 5);
+  CHECK(load_u16(got->bytes.data()) == 7);
 }
 
 TEST_CASE("what does not fit is refused: no message, too long a one, too many") {

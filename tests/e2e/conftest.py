@@ -11,10 +11,16 @@ from pathlib import Path
 import network_lab
 import pytest
 from backend import HEALTH_PORT, PORT, Backend, HealthPage
+from certificates import Authority
 from client import Client
 from dns_server import DnsServer
+from dnsdist_server import DnsdistServer
+from dot_server import DotServer
 from gdnsd_server import GdnsdServer
+from http_origin import HttpOrigin
+from kresd_server import KresdServer
 from network_lab import CLIENT_V4, CLIENT_V6
+from nginx_server import NginxServer
 from pdns_server import PdnsServer
 from program import compile_program
 from server_process import find_program
@@ -136,19 +142,63 @@ def pdns(real_server):
 
 
 @pytest.fixture
-def scripted(lab):
-    """A function that starts a scripted DNS server (support/dns_server.py), by default on 192.0.2.60 port 53."""
+def kresd(real_server):
+    """A function that starts a real Knot Resolver on 192.0.2.56, over TLS and HTTPS too."""
+    return lambda hosts, address="192.0.2.56", **options: real_server(
+        KresdServer, "kresd", hosts, address=address, **options)
+
+
+@pytest.fixture
+def dnsdist(real_server):
+    """A function that starts a real dnsdist on 192.0.2.57, over TLS and HTTPS too."""
+    return lambda hosts, address="192.0.2.57", **options: real_server(
+        DnsdistServer, "dnsdist", hosts, address=address, **options)
+
+
+@pytest.fixture
+def nginx(real_server, in_server):
+    """A function that starts a real nginx on 192.0.2.58 in front of the DNS server given; gives what nginx asks."""
+    def start(dns, address="192.0.2.58", **options):
+        origin = in_server(HttpOrigin, dns, "127.0.0.1", 8053)
+        real_server(NginxServer, "nginx", "127.0.0.1:8053", address=address, **options)
+        return origin
+
+    return start
+
+
+@pytest.fixture
+def in_server(lab):
+    """A function that makes something in the server's namespace, which is closed after the test."""
     running = []
 
-    def start(answers=None, host="192.0.2.60", **options):
+    def start(kind, *arguments, **options):
         with network_lab.in_namespace("server"):
-            server = DnsServer(answers, **{"host": host, "port": 53, **options})
-        running.append(server)
-        return server
+            running.append(kind(*arguments, **options))
+        return running[-1]
 
     yield start
     for server in running:
         server.close()
+
+
+@pytest.fixture
+def scripted(in_server):
+    """A function that starts a scripted DNS server (support/dns_server.py), by default on 192.0.2.60 port 53."""
+    return lambda answers=None, **options: in_server(
+        DnsServer, answers, **{"host": "192.0.2.60", "port": 53, **options})
+
+
+@pytest.fixture
+def dot(in_server):
+    """A function that starts a scripted DNS server behind TLS (support/dot_server.py), by default on 192.0.2.60."""
+    return lambda answers=None, **options: in_server(
+        DotServer, answers, **{"host": "192.0.2.60", "port": 853, **options})
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory):
+    """Whose certificates the command trusts with `--ca-file authority.file`."""
+    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture(scope="session")

@@ -11,10 +11,11 @@ from pathlib import Path
 
 import pytest
 from backend import Backend
+from certificates import Authority
 from dns_server import a, aaaa
 from network_lab import in_namespace
 from program import compile_program, needed_libraries
-from tls_backend import Authority, Site, TlsBackend
+from tls_backend import Site, TlsBackend
 
 SOURCE = Path(__file__).resolve().parents[2]
 DOCUMENTS = [SOURCE / "README.md", *sorted((SOURCE / "docs").glob("*.md"))]

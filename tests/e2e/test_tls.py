@@ -2,20 +2,16 @@
 
 import pytest
 from backend import PORT
+from certificates import pin_of
 from dns_server import Reply, a
 from network_lab import in_namespace
 from timing import CAD, SLACK, timed
-from tls_backend import TLS_PORT, Authority, Site, TlsBackend, pin_of
+from tls_backend import TLS_PORT, Site, TlsBackend
 
 DNS = "@192.0.2.60"
 NAME = "www.example.test"
 TARGET = f"{NAME}:{TLS_PORT}"
 ADDRESSES = ["203.0.113.1", "203.0.113.2", "203.0.113.3"]
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @pytest.fixture

@@ -36,10 +36,10 @@ octets answer(const octets& query) { return framed(answer_to(query, one_address)
 
 /// A dot, and what it told.
 struct client {
-  explicit client(core::duration idle_time = 20s) {
+  explicit client(core::duration idle_time = 20s, core::duration silence_time = longest_silence) {
     user.dialer.protocol = "dot";
     user.channel = std::make_unique<dot>(*user.loop, user.random, user.dialer, core::upstream{}, user,
-                                         dot::settings{.idle_time = idle_time});
+                                         dot::settings{.idle_time = idle_time, .silence_time = silence_time});
   }
   void send(std::uint64_t exchange, const octets& query) { user.send(exchange, transport::tls, query); }
   test::memory_peer& peer(std::size_t i = 0) { return *user.dialer.peers.at(i); }
@@ -137,6 +137,26 @@ TEST_CASE("DNS-03: a connection that had answered and is closed: asking again at
   CHECK(c.user.events[3].exchange == 4);
 }
 
+TEST_CASE("DNS-03: a server that closes after each answer is asked the rest on other connections") {
+  client c;
+  for (std::uint64_t i = 0; i < 4; ++i) c.send(i, query_for(static_cast<std::uint16_t>(i + 10)));
+  for (std::uint64_t i = 0; i < 4; ++i) {
+    c.user.settle();
+    REQUIRE(c.user.dialer.dials == i + 1);
+    const auto asked = unframed(c.peer(i).received);
+    CHECK(asked.size() == 4 - i);
+    c.peer(i).send(answer(asked.front()));
+    c.peer(i).close();
+  }
+  REQUIRE(c.user.run_until_events(4));
+  for (std::uint64_t i = 0; i < 4; ++i) {
+    CHECK(c.user.events[i].exchange == i);
+    CHECK(c.user.events[i].message == answer_to(query_for(static_cast<std::uint16_t>(i + 10)), one_address));
+  }
+  c.user.settle();
+  CHECK(c.user.dialer.dials == 4);
+}
+
 TEST_CASE("DNS-03: a fresh connection that is closed unanswered is a reset; half a reply is none") {
   client c;
   c.send(1, query_for(1));
@@ -202,18 +222,40 @@ TEST_CASE("RFC 7828: the server's word on how long it keeps an idle connection c
   CHECK(c.user.run_until([&] { return c.peer().is_closed; }, 1s));
 }
 
-TEST_CASE("a connection on which all was given up without a word is not used again") {
-  client c;
+TEST_CASE("DNS-04: a connection that has fallen silent is not used again, and what is open on it is asked again") {
+  client c(20s, 30ms);
   c.send(1, query_for(1));
-  c.send(2, query_for(2));
   c.user.settle();
-  c.user.abandon(1);
-  CHECK_FALSE(c.peer().is_closed);
+  c.peer().send(octets{0});  // and there the server stops, in the middle of an answer
+  c.user.settle();
+  c.user.run_until([] { return false; }, 20ms);
+  c.send(2, query_for(2));
   c.user.abandon(2);
-  CHECK(c.peer().is_closed);
+  CHECK_FALSE(c.peer().is_closed);  // so soon a server need not say anything
   c.send(3, query_for(3));
+  c.user.run_until([] { return false; }, 20ms);
+  c.user.abandon(1);
+  CHECK(c.peer().is_closed);
+  REQUIRE(c.user.run_until_events(1));
+  CHECK(c.user.events[0].exchange == 3);
+  CHECK(c.user.events[0].code == std::errc::connection_aborted);
+  c.send(4, query_for(4));
   c.user.settle();
   CHECK(c.user.dialer.dials == 2);
+}
+
+TEST_CASE("a server that says something now and then keeps its connection, however slow it is") {
+  client c(20s, 30ms);
+  for (std::uint64_t i = 0; i < 4; ++i) {
+    c.send(i, query_for(1));
+    c.user.settle();
+    c.user.run_until([] { return false; }, 20ms);
+    c.peer().send(c.reply_to_last());
+    c.user.settle();
+    c.user.abandon(i);
+  }
+  CHECK_FALSE(c.peer().is_closed);
+  CHECK(c.user.dialer.dials == 1);
 }
 
 TEST_CASE("what is given up before the connection is open never goes out; the dial goes on") {

@@ -521,6 +521,9 @@ TEST_CASE("HE-53: when all attempts fail alike, the error keeps their errno and 
                                    " Connection refused; 127.0.0.9:" + port + " Connection refused");
   REQUIRE(c.error().story() != nullptr);
   CHECK(c.error().story()->attempts.size() == 2);
+  c = r.value().connect("127.0.0.8:" + port);
+  REQUIRE_FALSE(c);
+  CHECK(c.error().message() == "could not connect to 127.0.0.8:" + port + ": Connection refused");
 }
 
 }  // namespace lbresolve::test

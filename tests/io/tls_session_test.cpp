@@ -277,6 +277,24 @@ TEST_CASE("DNS-08: a session is resumed only for the identity that it was verifi
   CHECK(resumes({.name = "server.test"}));
 }
 
+TEST_CASE("DNS-08: a session is resumed after an end that was not announced, where what is said is framed") {
+  const tls_server_context server({.with = authority().issue({.names = {"server.test"}})});
+  const auto shared = context();
+  std::vector<bool> resumed;
+  for (int i = 0; i < 2; ++i) {
+    tls_peer peer(server);
+    auto client =
+        tls_session::create(shared, {.identity = {.name = "server.test"}, .framed = true, .peer = "it"}).value();
+    client->start();
+    exchange(*client, peer);
+    resumed.push_back(client->is_resumed());
+    client->receive_end();
+    read_all(*client);
+    CHECK(client->now() == state::closed);
+  }
+  CHECK(resumed == std::vector{false, true});
+}
+
 TEST_CASE("DNS-08: a TLS 1.3 ticket is used once") {
   const auto shared = context();
   const tls_server_context server({.with = authority().issue({.names = {"server.test"}})});

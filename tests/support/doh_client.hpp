@@ -24,7 +24,8 @@ inline http2_peer::fields good_head(http2_peer::fields more = {}) {
 }
 
 struct doh_client {
-  explicit doh_client(bool use_get = false, core::duration idle_time = std::chrono::seconds(20)) {
+  explicit doh_client(bool use_get = false, core::duration idle_time = std::chrono::seconds(20),
+                      core::duration silence_time = io::longest_silence) {
     core::upstream to;
     to.at = {address::v4({192, 0, 2, 53}), 443};
     to.host = "dns.example";
@@ -36,7 +37,8 @@ struct doh_client {
         if (handler) handler(*servers[at], r);
       };
     };
-    user.channel = std::make_unique<io::doh>(*user.loop, user.dialer, to, user, io::doh::settings{idle_time});
+    user.channel =
+        std::make_unique<io::doh>(*user.loop, user.dialer, to, user, io::doh::settings{idle_time, silence_time});
   }
 
   void send(std::uint64_t exchange, const std::vector<std::uint8_t>& query) {

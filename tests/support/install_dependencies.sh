@@ -2,7 +2,7 @@
 # Installs what the named groups need and this machine lacks: install_dependencies.sh build demo test ci
 #
 # Debian 12 and newer, Ubuntu 22.04 and newer. Does nothing, and quickly, when all is there. Never starts a service:
-# some packages bring a daemon (unbound, gdnsd, pdns), and the tests want the program, not a server on port 53.
+# some packages bring a daemon (unbound, gdnsd, nginx, ...), and the tests want the program, not a server on port 53.
 set -euo pipefail
 
 packages_of() {
@@ -10,9 +10,10 @@ packages_of() {
     build) echo make cmake ninja-build g++ pkg-config libc-ares-dev libssl-dev libnghttp2-dev libsqlite3-dev \
                 libboost-dev libcli11-dev libfmt-dev nlohmann-json3-dev ;;
     demo) echo python3 unbound ;;
-    test) echo doctest-dev python3 python3-pytest unbound gdnsd pdns-server pdns-backend-bind nftables iproute2 \
-               binutils patch openssl ;;
-    ci) echo git ccache clang clang-14 clang-tidy-14 clang-format-14 llvm-14 libclang-rt-14-dev libbenchmark-dev dnsperf shellcheck ;;
+    test) echo doctest-dev python3 python3-pytest unbound gdnsd pdns-server pdns-backend-bind knot-resolver \
+               dnsdist nginx-light nftables iproute2 binutils patch openssl ;;
+    ci) echo git ccache clang clang-14 clang-tidy-14 clang-format-14 llvm-14 libclang-rt-14-dev libbenchmark-dev dnsperf \
+             shellcheck ;;
     *) echo "install_dependencies.sh: no group '$1' (build, demo, test, ci)" >&2; return 2 ;;
   esac
 }
@@ -20,9 +21,11 @@ packages_of() {
 # A tool counts as there when its command is, wherever it came from; everything else when dpkg says so.
 is_there() {
   case $1 in
-    make | cmake | git | ccache | unbound | gdnsd | dnsperf | patch | shellcheck | python3 | openssl)
+    make | cmake | git | ccache | unbound | gdnsd | dnsdist | dnsperf | patch | shellcheck | python3 | openssl)
       PATH=$PATH:/usr/sbin command -v "$1" >/dev/null ;;
     pdns-server) PATH=$PATH:/usr/sbin command -v pdns_server >/dev/null ;;
+    knot-resolver) PATH=$PATH:/usr/sbin command -v kresd >/dev/null ;;
+    nginx-light) PATH=$PATH:/usr/sbin command -v nginx >/dev/null ;;
     ninja-build) command -v ninja >/dev/null ;;
     libclang-rt-14-dev) ls /usr/lib/llvm-14/lib/clang/*/lib/linux/libclang_rt.fuzzer-*.a >/dev/null 2>&1 ;;
     *) [ "$(dpkg-query --show --showformat='${db:Status-Status}' "$1" 2>/dev/null)" = installed ] ;;
@@ -36,14 +39,15 @@ LBRESOLVE_SKIP_INSTALL=1:
   build  make, cmake >= 3.22, ninja, a C++20 compiler, pkg-config, c-ares >= 1.18.1, OpenSSL >= 3.0, nghttp2 >= 1.43,
          SQLite >= 3.31, Boost >= 1.74 (headers), CLI11 >= 2.1, fmt >= 8, nlohmann/json >= 3.10
   test   doctest >= 2.4, Python 3 with pytest, unbound, gdnsd >= 3, PowerDNS (authoritative) >= 4.5 with its bind
-         backend, nftables, iproute2, binutils, patch, openssl
+         backend, Knot Resolver 5, dnsdist >= 1.7, nginx with HTTP/2, nftables, iproute2, binutils, patch, openssl
   Fedora  dnf install make cmake ninja-build gcc-c++ pkgconf c-ares-devel openssl-devel libnghttp2-devel sqlite-devel
-          boost-devel cli11-devel fmt-devel json-devel doctest-devel python3-pytest unbound gdnsd pdns nftables iproute binutils
-          patch openssl
+          boost-devel cli11-devel fmt-devel json-devel doctest-devel python3-pytest unbound gdnsd pdns knot-resolver dnsdist
+          nginx nftables iproute binutils patch openssl
   Arch    pacman -S make cmake ninja gcc pkgconf c-ares openssl libnghttp2 sqlite boost cli11 fmt nlohmann-json doctest
-          python-pytest unbound gdnsd powerdns nftables iproute2 binutils patch openssl
+          python-pytest unbound gdnsd powerdns knot-resolver dnsdist nginx nftables iproute2 binutils patch openssl
   Alpine  apk add make cmake samurai g++ pkgconf c-ares-dev openssl-dev nghttp2-dev sqlite-dev boost-dev cli11-dev
-          fmt-dev nlohmann-json doctest-dev py3-pytest unbound gdnsd pdns pdns-backend-bind nftables iproute2 binutils patch openssl
+          fmt-dev nlohmann-json doctest-dev py3-pytest unbound gdnsd pdns pdns-backend-bind knot-resolver dnsdist nginx
+          nftables iproute2 binutils patch openssl
   macOS and Windows are not supported yet.
 TEXT
   exit 1
@@ -82,6 +86,9 @@ disable_new_services() {
       unbound) set -- unbound unbound-resolvconf ;;
       gdnsd) set -- gdnsd ;;
       pdns-server) set -- pdns ;;
+      knot-resolver) set -- kresd@1 kresd@2 kres-cache-gc ;;
+      dnsdist) set -- dnsdist ;;
+      nginx-light) set -- nginx ;;
       *) continue ;;
     esac
     for service; do disable_service "$service"; done

@@ -225,6 +225,17 @@ class NetworkLab:
             ip -n client -6 address del {CLIENT_V6}/64 dev c0
         """)
 
+    def take_client_offline(self) -> None:
+        """No link, and so no route."""
+        self.client_ip("link set c0 down")
+
+    def bring_client_online(self) -> None:
+        self.client_ip("link set c0 up")
+        self.give_client_v6()
+        self.client_ip(f"route replace default via {SERVER_V4} dev c0")
+        for to in (SERVER_V4, SERVER_V6):
+            self.client_ip(f"neigh replace {to} lladdr 02:00:00:00:00:02 dev c0 nud permanent")
+
     def client_ip(self, arguments: str) -> None:
         """`ip` in the client's namespace, for routes of one test's own."""
         _shell(f"ip -n client {arguments}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import signal
 import subprocess
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Mapping, Sequence
 
@@ -31,10 +30,12 @@ server:
   local-zone: "test." nodefault
 {encrypted}{zone}
 remote-control:
-  control-enable: no
+  control-enable: {control}
+  control-use-cert: no
+  control-interface: "{directory}/control"
 """
 
-#: The same answers over TLS and over HTTPS, each on a port of its own.
+#: Also over TLS and HTTPS.
 ENCRYPTED = """\
   interface: {address}@{tls}
   interface: {address}@{https}
@@ -42,6 +43,8 @@ ENCRYPTED = """\
   https-port: {https}
   tls-service-key: "{certificate}"
   tls-service-pem: "{certificate}"
+  tcp-idle-timeout: {idle_ms}
+  extended-statistics: yes
 """
 
 STATIC_ZONE = """\
@@ -73,32 +76,24 @@ def local_data(hosts: Mapping[str, Sequence[str]], ttl: int) -> str:
                      for name, values in hosts.items() for value in values)
 
 
-@dataclass(frozen=True)
-class Encrypted:
-    """What TLS and HTTPS need: a file with certificate and key, and two ports."""
-
-    certificate: Path
-    tls: int = 853
-    https: int = 443
-
-
 class UnboundServer(ServerProcess):
     """Runs from construction to close()."""
 
     def __init__(self, hosts: Mapping[str, Sequence[str]], *, directory: Path, address: str = "127.0.0.1",
                  port: int = 53, zone: str = "example.test", more_zones: Sequence[str] = (), ttl: int = 300,
-                 round_robin: bool = False, stub: str | None = None, encrypted: Encrypted | None = None,
-                 connections: int = 64, more: str = "", start: Start = subprocess.Popen) -> None:
-        """With `stub`, a server's address, that server is asked for the zone and `hosts` is not used.
-
-        `more` are lines of the configuration's section `server`.
-        """
+                 round_robin: bool = False, stub: str | None = None, certificate: Path | None = None,
+                 tls: int = 853, https: int = 443, idle_ms: int = 30_000, connections: int = 64, more: str = "",
+                 start: Start = subprocess.Popen) -> None:
+        """With `stub`, a server's address, that server is asked for the zone and `hosts` is not used. With a
+        `certificate`, over TLS and HTTPS too, on ports of their own, where connections are closed once they are idle
+        for so long. `more` are lines of the configuration's section `server`."""
         directory.mkdir(parents=True, exist_ok=True)
         self._config = directory / "unbound.conf"
-        self._settings = {"directory": directory, "address": address, "port": port,
-                          "round_robin": "yes" if round_robin else "no", "connections": connections}
-        tls = ENCRYPTED.format(address=address, **asdict(encrypted)) if encrypted is not None else ""
-        self._settings["encrypted"] = tls + more
+        encrypted = ENCRYPTED.format(address=address, certificate=certificate, tls=tls, https=https,
+                                     idle_ms=idle_ms) if certificate else ""
+        self._settings = {"directory": directory, "address": address, "port": port, "connections": connections,
+                          "round_robin": "yes" if round_robin else "no",
+                          "control": "yes" if certificate else "no", "encrypted": encrypted + more}
         self._zones, self._ttl = (zone, *more_zones), ttl
         if stub is None:
             self._write(hosts)
@@ -110,6 +105,12 @@ class UnboundServer(ServerProcess):
         """From some moment soon on, these hosts and no others."""
         self._write(hosts)
         self.process.send_signal(signal.SIGHUP)
+
+    def statistics(self) -> dict[str, str]:
+        """Of one with a `certificate`."""
+        told = subprocess.run([find_program("unbound-control"), "-c", str(self._config), "stats_noreset"],
+                              capture_output=True, text=True, check=True)
+        return dict(line.split("=", 1) for line in told.stdout.splitlines())
 
     def _write(self, hosts: Mapping[str, Sequence[str]]) -> None:
         zones = "".join(STATIC_ZONE.format(zone=zone) for zone in self._zones)
