@@ -28,7 +28,8 @@ void set_id(std::span<std::uint8_t> message, std::uint16_t id) noexcept {
 doh_connection::doh_connection(event_loop& loop, stream_dialer& dialer, const core::upstream& to, user& who,
                                std::unique_ptr<http2_session> session, core::duration idle_time,
                                core::duration silence_time)
-    : user_(&who),
+    : loop_(loop),
+      user_(&who),
       idle_time_(idle_time),
       silence_time_(silence_time),
       session_(std::move(session)),
@@ -48,7 +49,18 @@ void doh_connection::send(std::uint64_t exchange, std::span<const std::uint8_t> 
   ids_[exchange] = id_of(query);
   silence_.on_said(now());
   stream_.want();
-  settle();
+  settle_later();
+}
+
+/// All that is asked in one round of the loop goes out in one piece: A and AAAA, or what answers have led to.
+void doh_connection::settle_later() {
+  if (telling_ || !stream_.is_open() || std::exchange(settling_, true)) return;
+  loop_.defer([me = weak_from_this()] {
+    const auto held = me.lock();
+    if (held == nullptr) return;
+    held->settling_ = false;
+    held->settle();
+  });
 }
 
 bool doh_connection::abandon(std::uint64_t exchange) {

@@ -58,8 +58,10 @@ class doh_connection final : dialed_stream::user, public std::enable_shared_from
   void tell_ended();
   void tell(http2_session::outcome& what);
   void settle();
+  void settle_later();
   void end(const error& why);
 
+  event_loop& loop_;
   user* user_;  // null once closed
   core::duration idle_time_;
   core::duration silence_time_;
@@ -69,6 +71,7 @@ class doh_connection final : dialed_stream::user, public std::enable_shared_from
   std::vector<std::uint8_t> out_;
   silence silence_;
   bool telling_ = false;
+  bool settling_ = false;  // at the end of this round
   bool answered_ = false;  // a response came over it
   bool is_over_ = false;
   dialed_stream stream_;
