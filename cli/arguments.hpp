@@ -27,8 +27,6 @@ struct arguments {
   std::optional<upstream_choice> choice;
   std::vector<lbresolve::domain_servers> domain_servers;
   std::vector<std::string> bootstrap;
-  bool trust_ad = false;
-  bool no_private = false;
   std::vector<std::string> private_ok;  ///< domains that --no-private does not hold for
   std::optional<lbresolve::families> families;
   std::optional<lbresolve::policy> policy;
@@ -43,16 +41,18 @@ struct arguments {
   bool stale = false;
   bool no_probes = false;
   bool learn_weights = false;
-  std::optional<bool> https;  ///< --https, --no-https
+  bool trust_ad = false;
+  bool no_private = false;
   bool trace = false;
-  bool watch = false;              ///< probe: again and again
-  bool clear = false;              ///< health: forget it all
+  bool watch = false;        ///< probe: again and again
+  bool clear = false;        ///< health: forget it all
+  bool state_named = false;  ///< `state` comes from --state, and not by default
+  bool tls = false;
+  std::optional<bool> https;       ///< --https, --no-https
   std::optional<std::string> key;  ///< policy hash
   std::string state;               ///< where what is learned is kept; empty: nowhere
-  bool state_named = false;        ///< with --state, and not by default
   std::optional<address> source;
   std::string interface;
-  bool tls = false;
   tls_options tls_with;  ///< where `tls`
   std::optional<std::string> subnet;
   std::optional<std::string> nat64;

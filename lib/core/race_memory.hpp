@@ -45,7 +45,7 @@ class race_memory {
   /// @param patience a longer wait that ends without an answer says that something is wrong there
   void on_started(std::size_t number, const endpoint& to, duration patience, time_point now);
   /// TCP came about, and that is what is remembered of the endpoint. What TLS brings is remembered of this name there.
-  void on_tls_started(std::size_t attempt, time_point now);
+  void on_tls_started(std::size_t number, time_point now);
   void on_connected(std::size_t attempt, time_point now) { settle(attempt, attempt_fact::kind::connected, {}, now); }
   void on_failed(std::size_t attempt, std::error_code code, time_point now) {
     settle(attempt, attempt_fact::kind::failed, code, now);
