@@ -1,9 +1,9 @@
 #include "cli/arguments.hpp"
 
 namespace lbresolve::cli {
+namespace {
 
-std::string_view help_text() {
-  return R"(lbresolve: looks names up and connects by name, and tells the story of it.
+constexpr std::string_view text = R"(lbresolve: looks names up and connects by name, and tells the story of it.
 
 Usage:
   lbresolve [resolve] NAME...       the addresses of a name, in the order connect would try them
@@ -91,6 +91,9 @@ Examples:
   lbresolve probe example.com:443 --watch --interval 5s
   lbresolve connect '[2001:db8::1]:443' --timeout 500ms --format json
 )";
-}
+
+}  // namespace
+
+std::string_view help_text() { return text; }
 
 }  // namespace lbresolve::cli

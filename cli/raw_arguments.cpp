@@ -52,8 +52,8 @@ void declare(CLI::App& app, raw_arguments& raw) {
                                                                      {"--color", &raw.color}}};
   for (const auto& [name, into] : values) app.add_option(name, *into)->take_last();
   // Each value through a callback: CLI11 would split "[::1]" as a list.
-  const auto add_repeated = [&](const char* name, std::function<void(const std::string&)> take) {
-    app.add_option_function<std::string>(name, std::move(take))
+  const auto add_repeated = [&](const char* name, const std::function<void(const std::string&)>& take) {
+    app.add_option_function<std::string>(name, take)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeLast)
         ->trigger_on_parse();
   };

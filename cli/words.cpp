@@ -150,7 +150,7 @@ std::string subject(const tls_stream& tls) {
   if (!tls.protocol().empty()) text += fmt::format(", {}", tls.protocol());
   if (tls.is_resumed()) text += ", resumed";
   const auto until = fmt::gmtime(std::chrono::system_clock::to_time_t(with.not_after));
-  return text + fmt::format("; certificate \"{}\" of \"{}\", until {:%Y-%m-%d}", with.subject, with.issuer, until);
+  return text + fmt::format(R"(; certificate "{}" of "{}", until {:%Y-%m-%d})", with.subject, with.issuer, until);
 }
 
 std::string outcome(const query_record& q, elapsed now, detail how) {
