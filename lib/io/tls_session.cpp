@@ -201,7 +201,7 @@ bool tls_session::attach(int fd) {
 }
 
 std::size_t tls_session::read(std::span<std::uint8_t> into) {
-  if (state_ != state::open) return 0;
+  if (state_ != state::open || into.empty()) return 0;  // OpenSSL takes no room for a failure
   const own_error_queue errors;
   std::size_t count = 0;
   errno = 0;

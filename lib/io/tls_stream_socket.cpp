@@ -96,7 +96,7 @@ bool tls_stream_socket::deliver(const tombstone& gone) {
   bool told = false;
   for (std::size_t count = bytes.size(); count == bytes.size() && !*gone; told = told || count > 0) {
     count = 0;
-    while (const std::size_t more = tls_->read(std::span(bytes).subspan(count))) count += more;
+    while (const std::size_t more = tls_->read(std::span(bytes).subspan(count))) count += more;  // until full
     if (count > 0) to_->on_data(std::span(bytes).first(count));
   }
   return told;

@@ -261,5 +261,17 @@ TEST_CASE("DNS-03: a long write goes out in parts while the event loop goes on")
   CHECK(server.heard().size() == text.size());
 }
 
+TEST_CASE("DNS-03: a long answer arrives whole, in records that fill the room for them to the last octet") {
+  const tls_listener server({.tls = dns_server(), .greeting = std::string(100'000, 'y')});
+  lab l;
+  auto made = l.dial(tls_upstream(server.where()));
+  REQUIRE(made);
+  listening heard;
+  made.value()->listen(heard);
+  l.run_until([&] { return heard.heard.size() == 100'000 || heard.closed; });
+  CHECK(heard.heard.size() == 100'000);
+  CHECK_FALSE(heard.closed);
+}
+
 }  // namespace
 }  // namespace lbresolve::io
