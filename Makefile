@@ -51,10 +51,10 @@ bench:  ## run the benchmarks
 	@for program in $(call programs,build/release/tests/bench,bench_*); do $$program || exit 1; done
 	@python3 tests/bench/encrypted.py build/release/tests/bench/measure_lookups
 
-asan:  ## every test under AddressSanitizer and UndefinedBehaviorSanitizer
+asan:  ## every test of the library and the command under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(INSTALL) build test ci
 	$(call build,asan)
-	@python3 tests/run.py build/asan
+	@python3 tests/run.py build/asan core sim io cli e2e
 
 tsan:  ## the tests with threads under ThreadSanitizer
 	@$(INSTALL) build test
