@@ -52,7 +52,8 @@ def test_when_the_whole_subset_fails_an_upstream_that_does_not_repeat_itself_is_
     gdnsd({"www": geoip({}, {"east": east, "west": west}, check="http")}, ttl="60/60")
     unbound(stub="192.0.2.54")
     assert ask(client, UNBOUND) == east
-    running = client.connect_on(TARGET, UNBOUND, GDNSD, *BALANCED, "--count", "100000", "--interval", "10ms")
+    running = client.connect_on(TARGET, UNBOUND, GDNSD, *BALANCED, "--choice", "ordered", "--count", "100000",
+                                "--interval", "10ms")  # in their order, so that it is unbound's answer that fails
     running.wait_for(20)
     health_page.unwell.update(east)
     ask_until(client, GDNSD, west)
