@@ -33,8 +33,8 @@ tls_peer_settings server_named(const std::string& name) { return {.with = author
 /// A name with these addresses, in this order, and a resolver that asks for it.
 class world {
  public:
-  explicit world(std::vector<std::string> texts) : dns_([this](const auto& r) { return answer(r); }) {
-    for (const std::string& text : texts) addresses_.push_back(*address::parse(text));
+  explicit world(const std::vector<std::string>& texts)
+      : addresses_(read(texts)), dns_([this](const auto& r) { return answer(r); }) {
     options o;
     o.servers = {dns_.where().to_string()};
     o.hosts = "";
@@ -47,11 +47,16 @@ class world {
   resolver& with() { return *resolver_; }
 
  private:
+  static std::vector<address> read(const std::vector<std::string>& texts) {
+    std::vector<address> out;
+    for (const std::string& text : texts) out.push_back(*address::parse(text));
+    return out;
+  }
   std::vector<fake_dns_server::reply> answer(const fake_dns_server::request& r) {
     return {{.bytes = answer_to(r.query, addresses_), .after = 0ms}};
   }
 
-  std::vector<address> addresses_;
+  const std::vector<address> addresses_;  // before the server, whose thread reads it
   fake_dns_server dns_;
   std::optional<resolver> resolver_;
 };
