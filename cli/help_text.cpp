@@ -52,11 +52,11 @@ How to connect (also explain and probe, but for the first):
   --source ADDRESS           connect from this address
   --interface NAME           connect through this network interface
 
-How to connect with TLS (connect only):
+How to connect with TLS (connect only, but for --ca-file):
   --tls                      connected is what has finished TLS and shown the right certificate
   --alpn LIST                offer these protocols, as h2,http/1.1 (RFC 7301)
   --tls-name NAME            the name or address to verify instead of the target's host
-  --ca-file FILE             trust these authorities (PEM) instead of the system's
+  --ca-file FILE             trust these authorities (PEM), not the system's; for servers with TLS too
   --pin sha256-BASE64        trust this public key, and ask no authority; may repeat (RFC 7858)
   --no-verify                whoever answers will do
 

@@ -2,6 +2,7 @@
 
 #include "core/doh_message.hpp"
 #include "io/clock.hpp"
+#include "io/message_id.hpp"
 #include "io/socket.hpp"
 
 #include <array>
@@ -13,15 +14,6 @@ namespace lbresolve::io {
 namespace {
 
 constexpr std::string_view http2 = "h2";  // RFC 9113 section 3.1
-
-std::uint16_t id_of(std::span<const std::uint8_t> message) noexcept {
-  return static_cast<std::uint16_t>(message[0] << 8 | message[1]);
-}
-
-void set_id(std::span<std::uint8_t> message, std::uint16_t id) noexcept {
-  message[0] = static_cast<std::uint8_t>(id >> 8);
-  message[1] = static_cast<std::uint8_t>(id & 0xFF);
-}
 
 }  // namespace
 

@@ -66,8 +66,7 @@ class doh_connection final : dialed_stream::user, public std::enable_shared_from
   core::duration idle_time_;
   core::duration silence_time_;
   std::unique_ptr<http2_session> session_;
-  std::unordered_map<std::uint64_t, std::uint16_t>
-      ids_;  // of the open exchanges: as their queries were given to send()
+  std::unordered_map<std::uint64_t, std::uint16_t> ids_;  // of open exchanges: as given to send()
   std::vector<std::uint8_t> out_;
   silence silence_;
   bool telling_ = false;

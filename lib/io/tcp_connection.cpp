@@ -1,6 +1,7 @@
 #include "io/tcp_connection.hpp"
 
 #include "io/clock.hpp"
+#include "io/message_id.hpp"
 
 #include <netinet/in.h>
 #include <netinet/tcp.h>
@@ -17,15 +18,6 @@ namespace {
 
 constexpr unsigned unacknowledged_ms = 10'000;  // a peer that vanished without a word is noticed after so long
 constexpr std::size_t read_size = 16'384;
-
-std::uint16_t id_of(std::span<const std::uint8_t> message) noexcept {
-  return static_cast<std::uint16_t>(message[0] << 8 | message[1]);
-}
-
-void set_id(std::span<std::uint8_t> message, std::uint16_t id) noexcept {
-  message[0] = static_cast<std::uint8_t>(id >> 8);
-  message[1] = static_cast<std::uint8_t>(id & 0xFF);
-}
 
 }  // namespace
 
