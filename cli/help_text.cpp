@@ -56,7 +56,7 @@ How to connect with TLS (connect only, but for --ca-file):
   --tls                      connected is what has finished TLS and shown the right certificate
   --alpn LIST                offer these protocols, as h2,http/1.1 (RFC 7301)
   --tls-name NAME            the name or address to verify instead of the target's host
-  --ca-file FILE             trust these authorities (PEM), not the system's; for servers with TLS too
+  --ca-file FILE             trust these authorities (PEM), not the system's; of DNS servers too
   --pin sha256-BASE64        trust this public key, and ask no authority; may repeat (RFC 7858)
   --no-verify                whoever answers will do
 
