@@ -12,13 +12,17 @@ bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
 
 bool is_hex_digit(char c) noexcept { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
-/// The last label before the root; empty for the root itself.
-std::span<const std::uint8_t> top_label(std::span<const std::uint8_t> wire) noexcept {
-  std::span<const std::uint8_t> top;
+/// The last two labels before the root; empty where there are none.
+struct last_labels {
+  std::span<const std::uint8_t> second, top;
+};
+
+last_labels end_of(std::span<const std::uint8_t> wire) noexcept {
+  last_labels found;
   for (std::size_t at = 0; at < wire.size() && wire[at] != 0; at += std::size_t{wire[at]} + 1) {
-    top = wire.subspan(at + 1, wire[at]);
+    found = {found.top, wire.subspan(at + 1, wire[at])};
   }
-  return top;
+  return found;
 }
 
 bool equals(std::span<const std::uint8_t> label, std::string_view lower_case) noexcept {
@@ -42,22 +46,32 @@ constexpr std::array rules{
     rule{"local", special::local, ".local names belong to multicast DNS (RFC 6762), which is not part of this library"},
 };
 
+constexpr special_answer of_the_resolver{
+    special::resolver,
+    "resolver.arpa names are about the resolver that is asked, and are for its discovery only (RFC 9462 section 6.4)"};
+
 constexpr int noerror = 0;
 constexpr int nxdomain = 3;
 
 }  // namespace
 
 special_answer find_special(const name& n) noexcept {
-  const auto top = top_label(n.wire());
+  const last_labels end = end_of(n.wire());
   for (const rule& r : rules) {
-    if (equals(top, r.top)) return {r.is, r.reason};
+    if (equals(end.top, r.top)) return {r.is, r.reason};
   }
-  return {};
+  const bool is_resolver = equals(end.top, "arpa") && equals(end.second, "resolver");
+  return is_resolver ? of_the_resolver : special_answer{};
 }
 
 answer make_answer(const special_answer& found, const question& q) {
   answer a;
   a.canonical = q.name;
+  if (found.is == special::resolver) {
+    a.is = answer::kind::nodata;
+    a.rcode = noerror;
+    return a;
+  }
   if (found.is != special::localhost) {
     a.is = answer::kind::nxdomain;
     a.rcode = nxdomain;

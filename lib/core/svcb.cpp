@@ -10,18 +10,21 @@ namespace {
 
 using octets = std::span<const std::uint8_t>;
 
-/// SvcParamKeys of RFC 9460 section 14.3.2 that mean something to a program that opens connections.
+/// SvcParamKeys of RFC 9460 section 14.3.2 that mean something to a program that opens connections; dohpath is of RFC
+/// 9461 section 5.
 enum class svc_key : std::uint16_t {
   mandatory = 0,
   alpn = 1,
   no_default_alpn = 2,
   port = 3,
   ipv4hint = 4,
-  ipv6hint = 6
+  ipv6hint = 6,
+  dohpath = 7
 };
 
 constexpr bool is_understood(std::uint16_t key) noexcept {
-  return key <= static_cast<std::uint16_t>(svc_key::ipv4hint) || key == static_cast<std::uint16_t>(svc_key::ipv6hint);
+  return key <= static_cast<std::uint16_t>(svc_key::ipv4hint) || key == static_cast<std::uint16_t>(svc_key::ipv6hint) ||
+         key == static_cast<std::uint16_t>(svc_key::dohpath);
 }
 
 /// Section 7.1.1: one or more identifiers, each of at least one octet, after its length.
@@ -77,6 +80,9 @@ bool read_value(std::uint16_t key, octets value, service_binding& out) {
       return read_hints<4>(value, out, [](const auto& v4) { return address::v4(v4); });
     case svc_key::ipv6hint:
       return read_hints<16>(value, out, [](const auto& v6) { return address::v6(v6); });
+    case svc_key::dohpath:
+      out.doh_path.assign(value.begin(), value.end());
+      return true;
   }
   return true;  // a key from the future, or one of no use here: its value can be anything
 }

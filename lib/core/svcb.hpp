@@ -22,6 +22,7 @@ struct service_binding {
   std::vector<std::string> alpn;  ///< as sent; without no-default-alpn the scheme's default is added by the user
   bool no_default_alpn = false;
   std::vector<address> hints;  ///< ipv4hint then ipv6hint, in the order sent
+  std::string doh_path;        ///< dohpath, a URI template as sent (RFC 9461 section 5); empty: none
   bool usable = true;          ///< false: a mandatory key is not understood (section 8)
 
   bool is_alias() const noexcept { return priority == 0; }

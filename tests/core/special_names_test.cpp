@@ -60,6 +60,17 @@ TEST_CASE("special names never go out: .invalid, .onion, .alt and .local do not 
   }
 }
 
+TEST_CASE("DNS-13: names in resolver.arpa are there and empty, and never go out (RFC 9462 section 6.4)") {
+  for (const char* text : {"resolver.arpa", "_dns.RESOLVER.arpa.", "a.b.resolver.arpa"}) {
+    CAPTURE(std::string(text));
+    CHECK(special_of(text).is == special::resolver);
+    CHECK(std::string(special_of(text).reason).find("9462") != std::string::npos);
+    for (const rr_type t : {rr_type::a, rr_type::svcb}) CHECK(answer_of(text, t).is == answer::kind::nodata);
+  }
+  for (const char* text : {"resolver.example", "arpa", "xresolver.arpa", "resolver", "resolver.arpa.example"})
+    CHECK_FALSE(special_of(text));
+}
+
 TEST_CASE("special names never go out, and every other name does") {
   for (const char* text :
        {"example.com", "www.test", "example", "home.arpa", "nas.home.arpa", "1.0.0.127.in-addr.arpa", "ipv4only.arpa",

@@ -71,6 +71,14 @@ TEST_CASE("part of SEL-07: a contradictory record is unusable: a mandatory key t
   CHECK(only_h2.no_default_alpn);
 }
 
+TEST_CASE("DNS-13: dohpath is kept as it is, and understood where it is mandatory (RFC 9461 section 5)") {
+  const octets path{'/', 'q', '{', '?', 'd', 'n', 's', '}'};
+  CHECK(read(service(param(1, h2) + param(7, path))).doh_path == "/q{?dns}");
+  CHECK(read(service(param(0, u16(7)) + param(7, path))).usable);
+  CHECK_FALSE(read(service(param(0, u16(7)))).usable);
+  CHECK(read(service(param(1, h2))).doh_path.empty());
+}
+
 TEST_CASE("keys ascend strictly (RFC 9460 section 2.2)") {
   CHECK_FALSE(is_malformed(service(param(1, h2) + param(3, u16(1)))));
   CHECK(is_malformed(service(param(3, u16(1)) + param(1, h2))));
