@@ -17,7 +17,8 @@ Usage:
 Which servers and files:
   @SERVER, --server SERVER   ask this DNS server; may repeat
                              192.0.2.53, [::1]:5353, tcp://192.0.2.53, tls://192.0.2.53#dns.example,
-                             tls://dns.example?ip=192.0.2.53, https://dns.example/dns-query
+                             tls://dns.example?ip=192.0.2.53, https://dns.example/dns-query;
+                             ddr: the encrypted ones that those of resolv.conf designate (RFC 9462)
   --choice CHOICE            which server first: fastest (the default for those given here),
                              ordered (for those of resolv.conf), race: two at once
   --domain-server DOMAIN=SERVER

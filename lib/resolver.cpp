@@ -10,6 +10,7 @@ namespace lbresolve {
 
 result<resolver> resolver::create(options settings) {
   LBRESOLVE_TRY(checked, core::check(std::move(settings)));
+  checked.has_http2 = io::doh::is_built();
   BOOST_OUTCOME_TRYV(core::check_transports(checked, io::doh::is_built()));
   LBRESOLVE_TRY(loop, io::event_loop::create());
   std::unique_ptr<io::state_store> store;

@@ -337,7 +337,7 @@ void resolver::impl::run(job& j) {
 void resolver::impl::use_upstreams(const std::shared_ptr<const core::system_settings>& system) {
   if (applied_ == system) return;
   const bool is_new = !applied_ || applied_->dns != system->dns;
-  const bool changed = !applied_ || (is_new && settings_.servers.empty());
+  const bool changed = !applied_ || (is_new && core::follows_system(settings_));
   applied_ = system;
   if (is_new) dialer_->use(core::bootstrap_for(settings_, system->dns));
   if (!changed) return;

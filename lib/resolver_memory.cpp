@@ -54,6 +54,7 @@ void resolver::impl::on_new_network(std::uint64_t fingerprint) {
   if (!memory_.use_network(fingerprint, io::now())) return;
   cache_.forget_failures();
   dialer_->forget();
+  driver_->forget_designations();
   if (store_) store_->load(fingerprint, system_clock::now(), [this](const auto& rows) { restore(rows); });
 }
 

@@ -15,21 +15,49 @@ question probe_question() { return {name(), rr_type::soa}; }
 
 }  // namespace
 
+void dns_client::use(std::vector<upstream_group> groups) {
+  groups_ = std::move(groups);
+  discovery_.use(groups_);
+  unsettled_ = changed_ = true;
+}
+
+void dns_client::forget_designations() {
+  discovery_.forget();
+  unsettled_ = true;
+}
+
 void dns_client::ask(const question& q, std::uint64_t operation, time_point now, bool elsewhere) {
   begin(q, now, elsewhere).waiters.push_back(operation);
 }
 
 dns_client::entry& dns_client::begin(const question& q, time_point now, bool elsewhere) {
   const auto [at, fresh] = by_question_.try_emplace(q, next_id_);
-  if (fresh) {
-    const upstream_group& group = group_for(groups_, q.name);
-    queries_[next_id_++].work = std::make_unique<query>(q, group.servers, group.rules, now, elsewhere);
-  }
   last_use_ = now;
+  if (fresh) {
+    ++next_id_;  // before begin_query(), which may begin others
+    queries_[at->second].work = begin_query(q, now, elsewhere);
+  }
   entry& e = queries_.at(at->second);
   e.work->take_time();
   wake(at->second, e);
   return e;
+}
+
+std::shared_ptr<query> dns_client::begin_query(const question& q, time_point now, bool elsewhere) {
+  upstream_group& group = group_for(groups_, q.name);
+  bool ready = true;
+  if (group.from) {
+    discovery_.want(group, now);
+    const auto settled = discovery_.settle(group, now);
+    ready = settled.ready;
+    changed_ = changed_ || settled.changed;
+  }
+  auto work = std::make_shared<query>(q, group.servers, group.rules, now, elsewhere);
+  if (!ready) {
+    begin_discoveries(now);
+    work->await(discovery_.under_way(group));
+  }
+  return work;
 }
 
 void dns_client::forget(const question& q, std::uint64_t operation, time_point grace) {
@@ -78,6 +106,8 @@ dns_client::action dns_client::next(time_point now, random_source& random) {
     wakes_.clear(e.wake);
     wake(*due, e);
   }
+  begin_discoveries(now);
+  if (std::exchange(unsettled_, false)) settle(now);
   begin_probes(now);
   while (!ready_.empty()) {
     const id which = ready_.front();
@@ -88,20 +118,49 @@ dns_client::action dns_client::next(time_point now, random_source& random) {
       take_off(which, e)->servers().on_probe_ended(probed, now, random);
       continue;
     }
+    if (a.is == query::action::kind::done && e.discovers) {
+      discovery_.on_done(*take_off(which, e), now, random);
+      settle(now);
+      continue;
+    }
     if (a.is != query::action::kind::wait) return perform(which, e, a, random);
     wakes_.set(e.wake, a.until, which);
     e.queued = false;
     ready_.pop_front();
   }
-  return {.is = action::kind::wait, .until = std::min(wakes_.earliest(), next_probe_at())};
+  return {.is = action::kind::wait, .until = std::min({wakes_.earliest(), next_probe_at(), discovery_.next_due(now)})};
+}
+
+bool dns_client::is_in_use(time_point now) const noexcept { return last_use_ && now <= *last_use_ + in_use_for; }
+
+void dns_client::begin_discoveries(time_point now) {
+  while (auto due = discovery_.begin_due(now)) {
+    entry& e = queries_[next_id_];
+    e.work = std::move(due);
+    e.discovers = true;
+    wake(next_id_++, e);
+  }
+}
+
+/// Gives the groups what has been found, and to those who waited for it.
+void dns_client::settle(time_point now) {
+  for (upstream_group& group : groups_)
+    if (group.from && discovery_.settle(group, now).changed) changed_ = true;
+  for (auto& [which, e] : queries_) {
+    if (!e.work->is_awaiting()) continue;
+    upstream_group& group = group_for(groups_, e.work->asked().name);
+    if (group.from && !discovery_.settle(group, now).ready) continue;
+    e.work->use(group.servers);
+    wake(which, e);
+  }
 }
 
 void dns_client::begin_probes(time_point now) {
-  if (!last_use_ || now > *last_use_ + in_use_for) return;
+  if (!is_in_use(now)) return;
   for (const upstream_group& group : groups_) {
     while (const auto probed = group.servers->take_probe(now)) {
       entry& e = queries_[next_id_];
-      e.work = std::make_unique<query>(probe_question(), group.servers, *probed, group.rules, now);
+      e.work = std::make_shared<query>(probe_question(), group.servers, *probed, group.rules, now);
       e.probed = probed;
       wake(next_id_++, e);
     }
@@ -111,14 +170,14 @@ void dns_client::begin_probes(time_point now) {
 time_point dns_client::next_probe_at() const {
   time_point at = never;
   for (const upstream_group& group : groups_) at = std::min(at, group.servers->next_probe_at());
-  return last_use_ && at <= *last_use_ + in_use_for ? at : never;
+  return is_in_use(at) ? at : never;
 }
 
-std::unique_ptr<query> dns_client::take_off(id which, entry& e) {
-  std::unique_ptr<query> work = std::move(e.work);
+std::shared_ptr<query> dns_client::take_off(id which, entry& e) {
+  std::shared_ptr<query> work = std::move(e.work);
   for (const std::uint64_t exchange : e.exchanges) exchanges_.erase(exchange);
   wakes_.clear(e.wake);
-  if (!e.probed) by_question_.erase(work->asked());
+  if (!e.probed && !e.discovers) by_question_.erase(work->asked());
   queries_.erase(which);
   ready_.pop_front();
   return work;

@@ -3,6 +3,7 @@
 
 #include "core/cache.hpp"
 #include "core/deadlines.hpp"
+#include "core/discovery.hpp"
 #include "core/query.hpp"
 #include "core/upstream_group.hpp"
 
@@ -21,13 +22,19 @@ namespace lbresolve::core {
 /// it is shared with paths that need no query.
 ///
 /// Upstreams that have failed are probed with a small query of its own, when their backoff is over and somebody has
-/// asked something lately: nobody's lookup has to be the one that finds out.
+/// asked something lately: nobody's lookup has to be the one that finds out. What is to be asked of upstreams that are
+/// not found yet (RFC 9462) waits.
 /// Thread-safety: one thread at a time.
 class dns_client {
  public:
   /// New queries go to these; those under way end with the ones they began with.
   /// @param groups the first one has the root
-  void use(std::vector<upstream_group> groups) { groups_ = std::move(groups); }
+  void use(std::vector<upstream_group> groups);
+  /// Another network: what upstreams have designated there does not hold here.
+  void forget_designations();
+  const std::vector<upstream_group>& groups() const noexcept { return groups_; }
+  /// Whether others are in use since the last call.
+  bool take_changed() noexcept { return std::exchange(changed_, false); }
 
   /// Joins the query for `q`, or begins one.
   /// @param elsewhere a new query asks the usual upstream last: it may repeat what it has in its cache
@@ -57,7 +64,7 @@ class dns_client {
     const upstream* server = nullptr;  ///< valid until the next call of next()
     transport over = transport::udp;
     std::vector<std::uint8_t> message;
-    std::unique_ptr<query> done;
+    std::shared_ptr<query> done;
     std::vector<std::uint64_t> waiters;  ///< operations, each once; the first one began the query
     time_point until = never;
   };
@@ -67,12 +74,13 @@ class dns_client {
  private:
   using id = std::uint64_t;
   struct entry {
-    std::unique_ptr<query> work;
+    std::shared_ptr<query> work;
     std::vector<std::uint64_t> waiters;
     std::vector<std::uint64_t> exchanges;  // by try
     deadlines<id>::handle wake;
     bool queued = false;
     std::optional<std::size_t> probed;  // the upstream; nobody waits, and nothing is delivered
+    bool discovers = false;             // likewise; what comes of it is for `discovery_`
   };
   struct exchange_of {
     id query = 0;
@@ -83,11 +91,18 @@ class dns_client {
   void wake(id which, entry& e);
   entry* find(std::uint64_t exchange, std::size_t& index);
   action perform(id which, entry& e, const query::action& a, random_source& random);
-  std::unique_ptr<query> take_off(id which, entry& e);
+  std::shared_ptr<query> take_off(id which, entry& e);
   void begin_probes(time_point now);
   time_point next_probe_at() const;
+  bool is_in_use(time_point now) const noexcept;
+  std::shared_ptr<query> begin_query(const question& q, time_point now, bool elsewhere);
+  void begin_discoveries(time_point now);
+  void settle(time_point now);
 
   std::vector<upstream_group> groups_;
+  discovery discovery_;
+  bool unsettled_ = false;  // something about designations has changed
+  bool changed_ = false;
   std::optional<time_point> last_use_;
   std::unordered_map<question, id> by_question_;
   std::unordered_map<id, entry> queries_;

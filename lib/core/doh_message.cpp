@@ -76,16 +76,50 @@ void subtract_at(std::uint8_t* at, std::uint32_t age) noexcept {
   store_u32(at, is_zero ? 0 : ttl - age);
 }
 
+/// Whether the variable "dns" is in an expression of a URI template, between its braces (RFC 6570 section 2.2).
+bool names_dns(std::string_view expression) {
+  constexpr std::string_view operators = "+#./;?&";
+  if (!expression.empty() && operators.find(expression.front()) != std::string_view::npos) expression.remove_prefix(1);
+  for (;;) {
+    const std::string_view variable = expression.substr(0, expression.find(','));
+    if (variable.substr(0, variable.find_first_of("*:")) == "dns") return true;
+    if (variable.size() == expression.size()) return false;
+    expression.remove_prefix(variable.size() + 1);
+  }
+}
+
 }  // namespace
 
 std::string doh_authority(const upstream& to) {
   std::string text = to.host.empty() ? to.identity.name : to.host;
-  if (text.empty()) {
-    text = to.at.address.to_string();
-    if (to.at.address.is_v6()) text = "[" + text + "]";
+  // Of a designated resolver the host is "the original IP address of the Unencrypted DNS Resolver" (RFC 9462 section
+  // 6.3), wherever it is.
+  if (text.empty() || to.identity.address) {
+    const address& host = to.identity.address ? *to.identity.address : to.at.address;
+    text = host.is_v6() ? "[" + host.to_string() + "]" : host.to_string();
   }
   if (to.at.port != https_port) text += ":" + std::to_string(to.at.port);
   return text;
+}
+
+// RFC 6570 section 3.2.1: what is undefined leaves nothing behind, whatever stands around it in the braces.
+std::optional<std::string> doh_post_path(std::string_view uri_template) {
+  std::string path;
+  bool has_dns = false;
+  while (!uri_template.empty()) {
+    const std::size_t open = std::min(uri_template.find('{'), uri_template.size());
+    path += uri_template.substr(0, open);
+    uri_template.remove_prefix(open);
+    if (uri_template.empty()) break;
+    const std::size_t close = uri_template.find('}');
+    if (close == std::string_view::npos) return std::nullopt;
+    has_dns = has_dns || names_dns(uri_template.substr(1, close - 1));
+    uri_template.remove_prefix(close + 1);
+  }
+  const std::size_t question = std::min(path.find('?'), path.size());
+  const std::string_view query = std::string_view(path).substr(std::min(question + 1, path.size()));
+  if (!has_dns || !path.starts_with('/') || !is_path(path.substr(0, question)) || !is_path(query)) return std::nullopt;
+  return path;
 }
 
 std::string doh_get_path(std::string_view path, std::span<const std::uint8_t> message) {

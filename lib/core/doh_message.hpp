@@ -18,6 +18,10 @@ inline constexpr std::size_t max_doh_message = 65'535;                         /
 /// The part of the URL that names the server: "dns.example", "192.0.2.53:8443".
 std::string doh_authority(const upstream& to);
 
+/// The path of a POST request by a URI template (RFC 6570), "/dns-query{?dns}": for POST all variables are undefined
+/// (RFC 8484 section 4.1). Nothing where it is none with the variable "dns" that gives a path.
+std::optional<std::string> doh_post_path(std::string_view uri_template);
+
 /// The path of a GET request for `message`: base64url without padding (RFC 8484 section 4.1).
 std::string doh_get_path(std::string_view path, std::span<const std::uint8_t> message);
 

@@ -38,6 +38,13 @@ class engine {
   /// New queries go to these upstreams, by their names. @param groups the first one has the root
   void use(std::vector<upstream_group> groups) { client_.use(std::move(groups)); }
 
+  /// Another network: what upstreams have designated there (RFC 9462) does not hold here.
+  void forget_designations() { client_.forget_designations(); }
+  /// Those in use: by use(), and by what has been found since.
+  const std::vector<upstream_group>& groups() const noexcept { return client_.groups(); }
+  /// Whether they are others since the last call.
+  bool take_changed() noexcept { return client_.take_changed(); }
+
   /// Takes `work` as it is: questions it has already asked are asked of the upstreams.
   /// @param id not in use, and without `own_id`
   void start(operation_id id, std::unique_ptr<operation> work, time_point now);

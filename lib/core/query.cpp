@@ -32,6 +32,16 @@ query::query(question asked, std::shared_ptr<upstreams> from, std::size_t only, 
   rules_.passes = 1;
 }
 
+void query::await(std::vector<std::shared_ptr<const query>> discoveries) {
+  awaits_ = true;
+  discoveries_ = std::move(discoveries);
+}
+
+void query::use(std::shared_ptr<upstreams> from) {
+  awaits_ = false;
+  servers_ = std::move(from);
+}
+
 void query::begin(time_point now, random_source& random) {
   upstream_turn t = servers_->turn(now, random);
   order_ = std::move(t.order);
@@ -41,8 +51,10 @@ void query::begin(time_point now, random_source& random) {
 
 // The order of these lines is the algorithm.
 query::action query::next(time_point now, random_source& random) {
+  const time_point last = std::min(deadline_, hurried_until_);
+  if (awaits_ && !result_ && now < last) return {action::kind::wait, 0, last};
   if (tries_.empty() && !result_ && order_.empty()) begin(now, random);
-  if (!result_ && now >= std::min(deadline_, hurried_until_)) fail(now);
+  if (!result_ && now >= last) fail(now);
   take_facts(now, random);
   for (std::size_t i = 0; i < tries_.size(); ++i) {
     query_try& t = tries_[i];
@@ -277,7 +289,7 @@ std::string clause(const query_try& t) {
 
 }  // namespace
 
-// "192.0.2.53:53 no answer in 2000 ms; 192.0.2.54:53 Connection refused": each upstream's last try.
+// "192.0.2.53:53 no answer in 2000 ms; 192.0.2.54:53 Connection refused": each upstream's last try, and who is not one.
 std::string query::sentence(bool timed_out) const {
   std::string text;
   for (std::size_t i = 0; i < servers_->size(); ++i) {
@@ -286,6 +298,7 @@ std::string query::sentence(bool timed_out) const {
     text += (*servers_)[i].text + ": " +
             (last != tries_.rend() ? clause(*last) : std::string(timed_out ? "not asked in time" : "not asked"));
   }
+  if (const std::string& missing = servers_->missing(); !missing.empty()) text += (text.empty() ? "" : "; ") + missing;
   return text.empty() ? "no upstream is configured" : text;
 }
 
@@ -300,7 +313,29 @@ std::vector<std::uint8_t> query::message_for(std::size_t index, random_source& r
   return make_query(static_cast<std::uint16_t>(random.next() >> 48), asked_, settings, random);
 }
 
+namespace {
+
+bool is_told(const query_record& r, const std::vector<query_record>& in) {
+  return std::any_of(in.begin(), in.end(), [&](const query_record& other) {
+    return other.type == r.type && other.upstream == r.upstream && other.over == r.over && other.started == r.started &&
+           other.name == r.name;
+  });
+}
+
+/// Several questions of one lookup have waited for the same.
+void tell_discoveries(const query& q, time_point since, bool shared, std::vector<query_record>& into) {
+  for (const auto& discovery : q.discoveries()) {
+    std::vector<query_record> records;
+    tell(*discovery, since, shared, records);
+    for (query_record& r : records)
+      if (!is_told(r, into)) into.push_back(std::move(r));
+  }
+}
+
+}  // namespace
+
 void tell(const query& q, time_point since, bool shared, std::vector<query_record>& into) {
+  tell_discoveries(q, since, shared, into);
   const std::string name = q.asked().name.to_text();
   for (const query_try& t : q.tries()) {
     query_record r;

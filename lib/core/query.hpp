@@ -67,6 +67,14 @@ class query {
   /// Asks one upstream, once, to see whether it answers.
   query(question asked, std::shared_ptr<upstreams> from, std::size_t only, const query_rules& rules, time_point now);
 
+  /// Whom to ask is still to be found out, by these queries: nothing is sent before use().
+  void await(std::vector<std::shared_ptr<const query>> discoveries);
+  bool is_awaiting() const noexcept { return awaits_; }
+  /// These are to be asked. While it is_awaiting().
+  void use(std::shared_ptr<upstreams> from);
+  /// The queries that it has waited for.
+  const std::vector<std::shared_ptr<const query>>& discoveries() const noexcept { return discoveries_; }
+
   struct action {
     enum class kind : std::uint8_t {
       send,     ///< try `index`, whose message is message_for(index)
@@ -127,6 +135,8 @@ class query {
   time_point deadline_;
   time_point hurried_until_ = never;
   bool elsewhere_ = false;
+  bool awaits_ = false;
+  std::vector<std::shared_ptr<const query>> discoveries_;
   bool explores_ = false;
   std::vector<std::size_t> order_;  // of this pass; empty: not begun
   std::size_t asked_in_pass_ = 0;
@@ -138,7 +148,8 @@ class query {
   std::shared_ptr<const answer> result_;
 };
 
-/// Adds what `q` did since `since` to a trace, one record a try. A `shared` query was begun for somebody else.
+/// Adds what `q` did since `since` to a trace, one record a try, after what it had to wait for. A `shared` query was
+/// begun for somebody else.
 void tell(const query& q, time_point since, bool shared, std::vector<query_record>& into);
 
 }  // namespace lbresolve::core

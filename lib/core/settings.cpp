@@ -86,7 +86,7 @@ result<std::vector<settings::domain>> read_domains(const std::vector<domain_serv
 result<std::vector<upstream>> read_bootstrap(const std::vector<std::string>& given) {
   LBRESOLVE_TRY(servers, read_servers(given));
   for (const upstream& u : servers)
-    if (is_encrypted(u))
+    if (is_encrypted(u) || u.discovers)
       return bad("bootstrap server " + quoted(u.text) + " has TLS: give one without, as \"192.0.2.53\"");
   return servers;
 }
@@ -208,14 +208,61 @@ void apply(const resolv_conf& system, bool own_try_timeout, query_rules& to) {
   to.trust_ad = to.trust_ad || system.trust_ad;
 }
 
+/// "ddr" stands for each of the system's servers.
+std::vector<upstream> with_system(const std::vector<upstream>& listed, const resolv_conf& system) {
+  std::vector<upstream> out;
+  for (const upstream& u : listed) {
+    if (!is_of_system(u)) {
+      out.push_back(u);
+      continue;
+    }
+    for (const endpoint& at : system.servers) {
+      out.push_back(make_upstream(at));
+      out.back().discovers = true;
+    }
+  }
+  return out;
+}
+
+bool lists_system(const std::vector<upstream>& listed) {
+  return std::any_of(listed.begin(), listed.end(), is_of_system);
+}
+
+/// What `listed` designates is asked by the rules of whoever is listed, and without telling who asks for what.
+std::shared_ptr<const discovered> discovered_of(const settings& s, std::vector<upstream> listed,
+                                                const upstream_rules& choice, const resolv_conf* system) {
+  if (std::none_of(listed.begin(), listed.end(), [](const upstream& u) { return u.discovers; })) return nullptr;
+  query_rules asking = query_rules_for(s.chosen.query, {});
+  if (system != nullptr) apply(*system, s.chosen.query.try_timeout.has_value(), asking);
+  return std::make_shared<const discovered>(discovered{std::move(listed), choice, asking, s.has_http2});
+}
+
 }  // namespace
+
+bool follows_system(const settings& s) {
+  return s.servers.empty() || lists_system(s.servers) ||
+         std::any_of(s.domains.begin(), s.domains.end(), [](const auto& d) { return lists_system(d.servers); });
+}
 
 std::vector<upstream_group> upstream_groups_for(const settings& s, const resolv_conf& system) {
   const query_options& q = s.chosen.query;
-  const auto group = [&](const name& domain, std::vector<upstream> servers, upstream_choice usual, bool rotate) {
-    const upstream_rules rules{
+  const auto rules_of = [&](upstream_choice usual, bool rotate) {
+    return upstream_rules{
         .choice = q.choice.value_or(usual), .rotate = rotate, .hedge_unknown = q.hedge_delay, .probing = q.probing};
-    return upstream_group{domain, std::make_shared<upstreams>(std::move(servers), rules), query_rules_for(q, s.subnet)};
+  };
+  const auto group = [&](const name& domain, std::vector<upstream> servers, upstream_choice usual, bool rotate) {
+    return upstream_group{domain, std::make_shared<upstreams>(std::move(servers), rules_of(usual, rotate)),
+                          query_rules_for(q, s.subnet)};
+  };
+  // What is designated has an order, by its priorities, so it is the usual one.
+  const auto listed = [&](const name& domain, const std::vector<upstream>& servers, upstream_choice usual) {
+    std::vector<upstream> all = with_system(servers, system);
+    const upstream_rules rules = rules_of(upstream_choice::ordered, false);
+    auto from = discovered_of(s, all, rules, lists_system(servers) ? &system : nullptr);
+    if (!from) return group(domain, std::move(all), usual, false);
+    upstream_group made = group(domain, {}, upstream_choice::ordered, false);
+    made.from = std::move(from);
+    return made;
   };
   std::vector<upstream_group> groups;
   if (s.servers.empty()) {
@@ -224,10 +271,9 @@ std::vector<upstream_group> upstream_groups_for(const settings& s, const resolv_
     groups.push_back(group(name(), std::move(servers), upstream_choice::ordered, system.rotate));
     apply(system, q.try_timeout.has_value(), groups.back().rules);
   } else {
-    groups.push_back(group(name(), s.servers, upstream_choice::fastest, false));
+    groups.push_back(listed(name(), s.servers, upstream_choice::fastest));
   }
-  for (const settings::domain& d : s.domains)
-    groups.push_back(group(d.suffix, d.servers, upstream_choice::ordered, false));
+  for (const settings::domain& d : s.domains) groups.push_back(listed(d.suffix, d.servers, upstream_choice::ordered));
   return groups;
 }
 

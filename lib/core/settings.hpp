@@ -31,6 +31,7 @@ struct settings {
   std::shared_ptr<const rebinding_filter> rebinding;  ///< null: no filter
   std::optional<client_subnet> subnet;
   std::optional<nat64_prefix> nat64;
+  bool has_http2 = true;  ///< whether what upstreams designate may be DNS over HTTPS
 };
 
 /// Reads servers, domains and subnet, and checks ranges. The sentence of an error names the option.
@@ -44,6 +45,8 @@ result<void> check(const connect_options& o);
 /// Who has to answer where a connect is to speak TLS. `o` has been checked.
 tls_identity identity_for(const tls_options& o, const target& what);
 
+/// Whether the system's servers count: none were chosen, or what they designate was.
+bool follows_system(const settings& s);
 /// The upstreams to ask and how: those of each domain, and for all other names those chosen or the system's.
 std::vector<upstream_group> upstream_groups_for(const settings& s, const resolv_conf& system);
 /// Who is asked for the addresses of those that are given by name: plain servers, chosen or the system's.

@@ -33,6 +33,7 @@ struct scheme {
   std::optional<transport> only;
   std::uint16_t port = 53;
   bool verify = true;
+  bool discovers = false;
 
   bool encrypted() const noexcept { return only && is_encrypted(*only); }
 };
@@ -48,6 +49,7 @@ constexpr std::pair<const char*, scheme> schemes[] = {
     {"tls-opportunistic", {"tls-opportunistic", transport::tls, 853, false}},
     {"https", doh},
     {"dns+https", doh},
+    {"ddr", {"ddr", {}, 53, true, true}},
 };
 
 /// What a scheme stands for, or why it cannot be used.
@@ -67,7 +69,7 @@ result<scheme> read_scheme(std::string_view text, std::string_view written) {
                    "DNS stamps are not read; write what is in it, as \"https://dns.example/dns-query?ip=192.0.2.53\"");
   }
   return invalid(server(text) + "the scheme " + quoted(written) +
-                 R"( is not known; write "udp://", "tcp://", "tls://", "https://" or none)");
+                 R"( is not known; write "udp://", "tcp://", "tls://", "https://", "ddr://" or none)");
 }
 
 result<std::uint16_t> read_port(std::string_view text, std::string_view port, std::uint16_t usual) {
@@ -107,19 +109,15 @@ result<parts> split(std::string_view text, std::string_view authority) {
   return parts{authority.substr(0, colon), authority.substr(colon + 1)};
 }
 
-/// A name that a certificate can be verified against, in lower case without a trailing dot. RFC 5890 section 2.3.1:
-/// letters, digits and hyphens; an underscore does no harm.
+/// A name that a certificate can be verified against.
 result<std::string> read_name(std::string_view text, std::string_view written) {
-  std::string out = lower(written.ends_with('.') ? written.substr(0, written.size() - 1) : written);
-  const bool ascii = std::all_of(out.begin(), out.end(), [](char c) { return static_cast<unsigned char>(c) < 0x80; });
-  if (!ascii) {
+  const auto is_ascii = [](char c) { return static_cast<unsigned char>(c) < 0x80; };
+  if (!std::all_of(written.begin(), written.end(), is_ascii)) {
     return invalid(server(text) + "the name has letters outside ASCII; give it in its xn-- form (IDNA, RFC 5890)");
   }
-  const bool plain = out.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") == std::string::npos;
-  if (out.empty() || !plain || !name::from_text(out) || ends_in_number(out)) {
-    return invalid(server(text) + quoted(written) + " is neither an IP address nor a host name");
-  }
-  return out;
+  auto read = read_host_name(written);
+  if (!read) return invalid(server(text) + quoted(written) + " is neither an IP address nor a host name");
+  return *std::move(read);
 }
 
 result<void> read_host(upstream& into, const scheme& s, std::string_view text, std::string_view host) {
@@ -136,23 +134,6 @@ result<void> read_host(upstream& into, const scheme& s, std::string_view text, s
   into.host = name;
   into.identity.name = std::move(name);
   return BOOST_OUTCOME_V2_NAMESPACE::success();
-}
-
-/// RFC 3986 section 3.3, and "%" with two digits: nothing in it can end a line or a header.
-bool is_path(std::string_view path) {
-  constexpr std::string_view others = "-._~!$&'()*+,;=:@/";
-  const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f'); };
-  for (std::size_t i = 0; i < path.size(); ++i) {
-    const char c = path[i];
-    if (c == '%') {
-      if (i + 2 >= path.size() || !is_hex(path[i + 1]) || !is_hex(path[i + 2])) return false;
-      i += 2;
-      continue;
-    }
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    if (!letter && others.find(c) == std::string_view::npos) return false;
-  }
-  return true;
 }
 
 result<void> read_path(upstream& into, std::string_view text, std::string_view path) {
@@ -287,6 +268,7 @@ result<upstream> read_rest(std::string_view text, const scheme& s, std::string_v
   LBRESOLVE_TRY(at, split(text, found.authority));
   upstream u;
   u.only = s.only;
+  u.discovers = s.discovers;
   u.identity.verify = s.verify;
   u.at.port = s.port;
   BOOST_OUTCOME_TRYV(read_host(u, s, text, at.host));
@@ -304,6 +286,29 @@ result<upstream> read_rest(std::string_view text, const scheme& s, std::string_v
 
 }  // namespace
 
+std::optional<std::string> read_host_name(std::string_view written) {
+  std::string out = lower(written.ends_with('.') ? written.substr(0, written.size() - 1) : written);
+  const bool plain = out.find_first_not_of("abcdefghijklmnopqrstuvwxyz0123456789-_.") == std::string::npos;
+  if (out.empty() || !plain || !name::from_text(out) || ends_in_number(out)) return std::nullopt;
+  return out;
+}
+
+bool is_path(std::string_view path) {
+  constexpr std::string_view others = "-._~!$&'()*+,;=:@/";
+  const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f'); };
+  for (std::size_t i = 0; i < path.size(); ++i) {
+    const char c = path[i];
+    if (c == '%') {
+      if (i + 2 >= path.size() || !is_hex(path[i + 1]) || !is_hex(path[i + 2])) return false;
+      i += 2;
+      continue;
+    }
+    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
+    if (!letter && others.find(c) == std::string_view::npos) return false;
+  }
+  return true;
+}
+
 upstream make_upstream(const endpoint& at, std::optional<transport> only) {
   const std::string scheme = only ? std::string(to_string(*only)) + "://" : std::string();
   upstream u;
@@ -318,6 +323,12 @@ result<upstream> parse_upstream(std::string_view text) {
   if (const std::size_t mark = text.find("://"); mark != std::string_view::npos) {
     LBRESOLVE_TRY(meaning, read_scheme(text, text.substr(0, mark)));
     return read_rest(text, meaning, text.substr(mark + 3));
+  }
+  if (lower(text) == "ddr") {
+    upstream u;
+    u.text = "ddr";
+    u.discovers = true;
+    return u;
   }
   if (lower(text).starts_with("sdns:")) return read_scheme(text, "sdns").assume_error();
   return read_rest(text, {}, text);

@@ -31,6 +31,12 @@ struct upstream {
   std::string path;      ///< of https: "/dns-query"
   bool use_get = false;  ///< of https: GET instead of POST (RFC 8484 section 4.1)
 
+  /// "ddr": it is only asked which encrypted resolvers it designates, and those are used (RFC 9462 section 4). Without
+  /// a port it stands for those of the system's configuration.
+  bool discovers = false;
+  /// The resolver that designated this one. It is also asked for the addresses of `host`.
+  std::optional<endpoint> designated_by;
+
   friend bool operator==(const upstream&, const upstream&) = default;
 };
 
@@ -43,11 +49,21 @@ inline bool is_encrypted(const upstream& u) noexcept { return u.only && is_encry
 /// Whether its answers come from whom they should: encrypted, and the other end has to show who it is.
 inline bool is_authenticated(const upstream& u) noexcept { return is_encrypted(u) && u.identity.verify; }
 
+/// Whether it stands for the resolvers of the system's configuration, each with what it designates.
+inline bool is_of_system(const upstream& u) noexcept { return u.discovers && u.at.port == 0; }
+
+/// A host name that a certificate can be for and that can be looked up, in lower case without a trailing dot; nothing
+/// for all else (RFC 5890 section 2.3.1: letters, digits and hyphens; an underscore does no harm).
+std::optional<std::string> read_host_name(std::string_view written);
+/// Whether `path` is one of a URL (RFC 3986 section 3.3): nothing in it can end a line or a header.
+bool is_path(std::string_view path);
+
 /// Reads an upstream.
 ///   [udp://|tcp://]ADDRESS[:PORT]                        Do53, port 53
 ///   tls://ADDRESS[:PORT][#NAME], tls://NAME[:PORT]       DoT (RFC 7858), port 853; also dns+tls://
 ///   https://HOST[:PORT][/PATH][{?dns}]                   DoH (RFC 8484), port 443, /dns-query; also dns+https://
 ///   tls-opportunistic://HOST[:PORT]                      DoT that takes anybody for the server (RFC 7858 section 4.1)
+///   ddr, ddr://ADDRESS[:PORT]                            what the system's resolvers designate, or this one (RFC 9462)
 /// After "?", joined by "&": "pin=sha256-BASE64" and, beside a name, "ip=ADDRESS", both as often as needed; "get" with
 /// https://. The certificate is verified against NAME, else against the host, which may be an address; with pins
 /// against them alone.

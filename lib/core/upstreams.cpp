@@ -22,6 +22,15 @@ duration faded(duration d, duration age) noexcept {
 upstreams::upstreams(std::vector<upstream> listed, const upstream_rules& rules)
     : listed_(std::move(listed)), states_(listed_.size()), rules_(rules) {}
 
+void upstreams::remember(const upstreams& other) {
+  for (std::size_t i = 0; i < size(); ++i) {
+    const auto same = std::find(other.listed_.begin(), other.listed_.end(), listed_[i]);
+    if (same == other.listed_.end()) continue;
+    states_[i] = other.states_[static_cast<std::size_t>(same - other.listed_.begin())];
+    states_[i].being_probed = false;  // whose probe tells the other list
+  }
+}
+
 // ---- facts
 
 void upstreams::sample(state& s, duration took, time_point now) {

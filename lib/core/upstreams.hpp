@@ -9,6 +9,8 @@
 
 #include <cstddef>
 #include <optional>
+#include <string>
+#include <utility>
 #include <vector>
 
 namespace lbresolve::core {
@@ -41,6 +43,14 @@ class upstreams {
 
   std::size_t size() const noexcept { return listed_.size(); }
   const upstream& operator[](std::size_t i) const noexcept { return listed_[i]; }
+  const std::vector<upstream>& listed() const noexcept { return listed_; }
+
+  /// Who should be among them and is not, and why: for the sentences of lookups that fail.
+  const std::string& missing() const noexcept { return missing_; }
+  void set_missing(std::string why) noexcept { missing_ = std::move(why); }
+
+  /// Takes over what `other` knows of those that are in both.
+  void remember(const upstreams& other);
 
   void on_answer(std::size_t i, duration took, time_point now);
   /// It did not answer in time, could not be reached, or sent what cannot be read.
@@ -101,6 +111,7 @@ class upstreams {
 
   std::vector<upstream> listed_;
   std::vector<state> states_;
+  std::string missing_;
   upstream_rules rules_;
   std::size_t next_start_ = 0;
 };

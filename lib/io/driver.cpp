@@ -67,14 +67,8 @@ driver::driver(event_loop& loop, core::answer_store& answers, core::duration lat
 driver::~driver() = default;
 
 void driver::use(std::vector<core::upstream_group> groups) {
-  for (auto& c : channels_) {
-    c->wanted = false;
-    for (const core::upstream_group& g : groups)
-      for (std::size_t i = 0; i < g.servers->size(); ++i)
-        c->wanted = c->wanted || is_one_channel((*g.servers)[i], c->to);
-  }
-  drop_unwanted_channels();
   engine_.use(std::move(groups));
+  look_at_channels();
 }
 
 void driver::start(operation_id id, std::unique_ptr<core::operation> work, connector_settings settings, finished done) {
@@ -134,6 +128,7 @@ void driver::pump() {
     core::engine::action a = engine_.next(io::now(), random_);
     if (a.is == core::engine::action::kind::wait) {
       timer_.set(a.until);
+      look_at_channels();
       break;
     }
     perform(a);
@@ -195,7 +190,18 @@ std::unique_ptr<query_channel> driver::open_channel(const core::upstream& to) {
   return std::make_unique<do53>(loop_, random_, to.at, *this);
 }
 
-void driver::drop_unwanted_channels() {
+/// Who is no longer asked needs no channel.
+void driver::look_at_channels() {
+  if (!engine_.take_changed()) return;
+  for (auto& c : channels_) {
+    const auto is_to = [&](const core::upstream& u) { return is_one_channel(u, c->to); };
+    const auto wants = [&](const core::upstream_group& g) {
+      const auto& servers = g.servers->listed();
+      return std::any_of(servers.begin(), servers.end(), is_to) ||
+             (g.from && std::any_of(g.from->listed.begin(), g.from->listed.end(), is_to));
+    };
+    c->wanted = std::any_of(engine_.groups().begin(), engine_.groups().end(), wants);
+  }
   std::erase_if(channels_, [](const std::unique_ptr<channel>& c) { return !c->wanted && c->open == 0; });
 }
 

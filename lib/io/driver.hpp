@@ -35,6 +35,8 @@ class driver final : public transport_events, private event_loop::timer_handler 
 
   /// New queries go to these upstreams, by their names. Channels to others stay until what they do is done.
   void use(std::vector<core::upstream_group> groups);
+  /// Another network: what upstreams have designated there (RFC 9462) does not hold here.
+  void forget_designations() { engine_.forget_designations(); }
 
   void start(operation_id id, std::unique_ptr<core::operation> work, connector_settings settings, finished done);
 
@@ -77,7 +79,7 @@ class driver final : public transport_events, private event_loop::timer_handler 
   channel& channel_to(const core::upstream& to);
   std::unique_ptr<query_channel> open_channel(const core::upstream& to);
   void exchange_ended(std::uint64_t exchange);
-  void drop_unwanted_channels();
+  void look_at_channels();
 
   event_loop& loop_;
   stream_dialer* dialer_;

@@ -10,11 +10,15 @@
 #include <netinet/tcp.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace lbresolve::io {
 
 namespace {
+
+/// Of names that have been designated: what they are is a stranger's to say.
+constexpr std::size_t most_groups = 64;
 
 constexpr core::duration late_answers = std::chrono::seconds{2};
 
@@ -56,8 +60,28 @@ upstream_dialer::upstream_dialer(event_loop& loop, dialer_settings settings)
 upstream_dialer::~upstream_dialer() { *gone_ = true; }
 
 void upstream_dialer::use(std::vector<core::upstream_group> bootstrap) {
-  can_look_up_ = bootstrap.front().servers->size() > 0;
-  driver_.use(std::move(bootstrap));
+  bootstrap_ = std::move(bootstrap);
+  driver_.use(bootstrap_);
+}
+
+// Only the one that named it knows what it meant by that (RFC 9462 section 4): a group of its own, by the rules of all.
+void upstream_dialer::ask_its_designator(const core::upstream& to) {
+  const auto domain = core::name::from_text(to.host);
+  if (!to.designated_by || !to.known.empty() || !domain) return;
+  const core::upstream by = core::make_upstream(*to.designated_by);
+  const auto same = [&](const core::upstream_group& g) { return g.domain == domain.value(); };
+  const auto before = std::find_if(bootstrap_.begin(), bootstrap_.end(), same);
+  std::vector<core::upstream> servers{by};
+  if (before != bootstrap_.end()) {
+    const auto& asked = before->servers->listed();
+    if (std::find(asked.begin(), asked.end(), by) != asked.end()) return;
+    servers.insert(servers.end(), asked.begin(), asked.end());
+    bootstrap_.erase(before);
+  }
+  if (bootstrap_.size() > most_groups) bootstrap_.erase(bootstrap_.begin() + 1);  // the first one is for all others
+  bootstrap_.push_back({domain.value(), std::make_shared<core::upstreams>(std::move(servers), core::upstream_rules{}),
+                        bootstrap_.front().rules});
+  driver_.use(bootstrap_);
 }
 
 stream_dialer::id upstream_dialer::dial(const core::upstream& to, finished done) {
@@ -102,7 +126,9 @@ result<connector_settings> upstream_dialer::sockets_for(const core::upstream& to
 result<std::unique_ptr<core::operation>> upstream_dialer::work_for(const core::upstream& to) {
   const core::time_point now = io::now();
   LBRESOLVE_TRY(what, core::parse_target(target_text(to), true));
-  if (to.host.empty() || !to.known.empty() || can_look_up_ || what.literal) {
+  ask_its_designator(to);
+  const bool can_look_up = core::group_for(bootstrap_, what.name).servers->size() > 0;
+  if (to.host.empty() || !to.known.empty() || can_look_up || what.literal) {
     core::connect_request r;
     r.lookup.types = {core::rr_type::aaaa, core::rr_type::a};
     r.lookup.search = false;

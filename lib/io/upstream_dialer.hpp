@@ -34,7 +34,7 @@ class upstream_dialer final : public stream_dialer {
   upstream_dialer(event_loop& loop, dialer_settings settings);
 
   /// Who is asked for the addresses of an upstream that is given by name: servers of plain DNS, by address. None: only
-  /// upstreams with addresses can be dialed.
+  /// upstreams with addresses can be dialed. One that was designated (RFC 9462) is looked up by who designated it.
   void use(std::vector<core::upstream_group> bootstrap);
 
   ~upstream_dialer() override;
@@ -52,12 +52,13 @@ class upstream_dialer final : public stream_dialer {
  private:
   result<connector_settings> sockets_for(const core::upstream& to);
   result<std::unique_ptr<core::operation>> work_for(const core::upstream& to);
+  void ask_its_designator(const core::upstream& to);
   void conclude(id which, core::operation& work, connected_socket winner);
   void tell_later(id which, result<std::unique_ptr<byte_stream>> outcome);
 
   event_loop& loop_;
   dialer_settings settings_;
-  bool can_look_up_ = false;
+  std::vector<core::upstream_group> bootstrap_;
   shared_cache answers_;
   core::selection memory_;
   std::shared_ptr<tls_context> context_;  // made by the first dial

@@ -27,6 +27,15 @@ def test_a_race_asks_two_servers_at_once(lbresolve, choice, both):
         assert bool(second.queries) == both
 
 
+@pytest.mark.rule("DNS-13")
+def test_who_designates_nobody_is_named_and_asked_nothing_else(lbresolve, dns_server):
+    dns_server.answers[("www.test", "A")] = a("192.0.2.1")
+    ran = lbresolve.run("www.test", f"@ddr://{dns_server.address}")
+    assert ran.code == 6
+    assert f"{dns_server.address}: it designates no encrypted resolver (RFC 9462)" in ran.err
+    assert {q.name for q in dns_server.queries} == {"_dns.resolver.arpa"}
+
+
 @pytest.mark.rule("SEC-09")
 def test_private_addresses_are_left_out_when_told_so(lbresolve, dns_server):
     dns_server.answers.update({("evil.test", "A"): [a("10.0.0.1"), a("192.0.2.1")], ("evil.test", "AAAA"): aaaa("fd00::1"),

@@ -47,6 +47,36 @@ TEST_CASE("DNS-10: bootstrap servers are servers without TLS") {
   CHECK(says({.bootstrap = {"dns.example"}}, "is not an IP address"));
 }
 
+TEST_CASE("DNS-13: ddr stands for the system's servers, none of which is asked itself") {
+  const resolv_conf system = parse_resolv_conf("nameserver 192.0.2.1\nnameserver 192.0.2.2\noptions timeout:1\n");
+  const settings checked = check({.servers = {"ddr", "ddr://192.0.2.9", "tls://192.0.2.7"}}).value();
+  CHECK(follows_system(checked));
+  const upstream_group group = upstream_groups_for(checked, system).front();
+  CHECK(group.servers->size() == 0);
+  REQUIRE(group.from);
+  std::string texts;
+  for (const upstream& u : group.from->listed) texts += u.text + (u.discovers ? "? " : " ");
+  CHECK(texts == "192.0.2.1:53? 192.0.2.2:53? ddr://192.0.2.9:53? tls://192.0.2.7:853 ");
+  CHECK(group.from->choice.choice == upstream_choice::ordered);
+  CHECK(group.from->asking.try_timeout == std::chrono::seconds{1});
+  CHECK_FALSE(follows_system(check({.servers = {"ddr://192.0.2.9"}}).value()));
+  CHECK(follows_system(check({.servers = {"192.0.2.9"}, .domain_servers = {{"corp.test", {"ddr"}}}}).value()));
+  CHECK_FALSE(upstream_groups_for(check({.servers = {"192.0.2.9"}}).value(), system).front().from);
+}
+
+TEST_CASE("DNS-13: a bootstrap server is not discovered, as nobody could be verified before") {
+  for (const char* server : {"ddr", "ddr://192.0.2.1"})
+    CHECK(check({.bootstrap = {server}}).error() == errc::invalid_option);
+}
+
+TEST_CASE("DNS-13: the client subnet is not told to who is asked for designations") {
+  options o{.servers = {"ddr://192.0.2.9"}};
+  o.query.client_subnet = "192.0.2.0/24";
+  const upstream_group group = upstream_groups_for(check(o).value(), {}).front();
+  CHECK(group.rules.subnet);
+  CHECK_FALSE(group.from->asking.subnet);
+}
+
 TEST_CASE("SEC-09: domains that the rebinding filter lets through are names") {
   options o;
   o.rebinding_filter = true;

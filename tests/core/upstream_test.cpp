@@ -152,6 +152,23 @@ TEST_CASE("SEC-08: strict is the default, and only tls-opportunistic:// takes an
   }
 }
 
+TEST_CASE("DNS-13: ddr is the system's resolvers, or one given by address, which is asked for its designations alone") {
+  const upstream system = parse_upstream("ddr").value();
+  CHECK(system.discovers);
+  CHECK(is_of_system(system));
+  CHECK(system.text == "ddr");
+  const upstream one = parse_upstream("DDR://192.0.2.53").value();
+  CHECK(one.discovers);
+  CHECK_FALSE(is_of_system(one));
+  CHECK_FALSE(is_encrypted(one));
+  CHECK(one.text == "ddr://192.0.2.53:53");
+  CHECK(parse_upstream("ddr://[2001:db8::53]:5353").value().at.to_string() == "[2001:db8::53]:5353");
+  CHECK_FALSE(parse_upstream("192.0.2.53").value().discovers);
+  for (const char* bad : {"ddr://", "ddr://dns.example", "ddr://192.0.2.53/q", "ddr://192.0.2.53#dns.example",
+                          "ddr://192.0.2.53?pin=sha256-x", "ddr:192.0.2.53"})
+    CHECK_FALSE(parse_upstream(bad));
+}
+
 TEST_CASE("an upstream over QUIC or HTTP/3 is refused as unsupported") {
   for (const char* text : {"quic://192.0.2.53", "h3://192.0.2.53", "DOQ://dns.example"}) {
     CAPTURE(std::string(text));

@@ -31,6 +31,16 @@ indices order(upstreams& u, time_point now, test::test_random& random) {
 
 }  // namespace
 
+TEST_CASE("DNS-13: of those that stay in a list what is known stays too") {
+  test::test_random random(1);
+  upstreams before = listed(2, {.choice = upstream_choice::fastest});
+  before.on_answer(0, 30ms, start);
+  before.on_answer(1, 10ms, start);
+  upstreams after = listed(3, {.choice = upstream_choice::fastest});
+  after.remember(before);
+  CHECK(order(after, start, random) == indices{1, 2, 0});
+}
+
 TEST_CASE("the fastest upstream is first, one that is not known counts as the median, and equals stay in their order") {
   test::test_random random(1);
   upstreams u = listed(4, {.choice = upstream_choice::fastest});

@@ -138,6 +138,27 @@ TEST_CASE("DNS-05: a name is looked up through a bootstrap server, or stands for
   CHECK(unknown.error() == errc::upstream_failed);
 }
 
+TEST_CASE("DNS-13: a designated upstream is looked up by who designated it, and not by the bootstrap servers") {
+  const tls_listener server({.tls = dns_server()});
+  const fake_dns_server usual([](const fake_dns_server::request&) { return std::vector<fake_dns_server::reply>{}; });
+  const fake_dns_server designating([](const fake_dns_server::request& r) -> std::vector<fake_dns_server::reply> {
+    return {{.bytes = test::answer_to(r.query, std::vector{*address::parse("127.0.0.1")})}};
+  });
+  core::upstream to = core::make_upstream({address(), server.where().port}, transport::tls);
+  to.host = "dns.test";
+  to.identity.address = address::v4({127, 0, 0, 1});
+  to.designated_by = designating.where();
+  lab l({core::make_upstream(usual.where())});
+  CHECK(l.dial(to));
+  CHECK(l.dial(to));
+  CHECK(usual.request_count() == 0);
+  CHECK(designating.request_count() == 1);
+  to.identity.address = address::v4({192, 0, 2, 53});
+  const auto refused = l.dial(to);
+  REQUIRE_FALSE(refused);
+  CHECK(refused.error().code() == make_error_code(tls_errc::wrong_address));
+}
+
 TEST_CASE("SEC-08: a server with the wrong certificate is not spoken to, and the error has the reason") {
   const tls_listener server(
       {.tls = tls_peer_settings{.with = authority().issue({.names = {"other.test"}}), .alpn = {"dot"}}});

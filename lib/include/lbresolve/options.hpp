@@ -128,7 +128,7 @@ struct domain_servers {
 
 /// The settings of a resolver.
 struct options {
-  /// "1.2.3.4", "[::1]:5353", "udp://1.2.3.4", "tcp://1.2.3.4:53". Empty: the system's.
+  /// "1.2.3.4", "[::1]:5353", "udp://1.2.3.4", "tcp://1.2.3.4:53". Empty: the system's. "ddr": whom these designate.
   /// With TLS: "tls://1.1.1.1#cloudflare-dns.com", "tls://dns.example?ip=192.0.2.1", "https://dns.example/dns-query";
   /// the certificate is verified against the name, else against the address, or has to have the key of one of
   /// "?pin=sha256-BASE64&pin=..."; "tls-opportunistic://192.0.2.1" verifies nobody (RFC 7858 section 4.1).
