@@ -12,6 +12,12 @@ namespace {
 /// Who has not needed it for so long may be done.
 constexpr duration in_use_for = std::chrono::seconds{60};
 
+/// Whether it has had the time after which the next one is asked too: where there are others nobody waits any longer.
+bool is_slow(const std::shared_ptr<query>& asked, time_point now) noexcept {
+  if (!asked || asked->tries().empty()) return false;
+  return now >= asked->tries().front().started + asked->servers().hedge_delay(0);
+}
+
 }  // namespace
 
 void discovery::use(const std::vector<upstream_group>& groups) {
@@ -117,6 +123,7 @@ discovery::settled discovery::settle(upstream_group& group, time_point now) cons
   std::vector<upstream> known;
   std::string missing;
   bool is_waiting = false;
+  bool has_time = false;
   for (const upstream& u : group.from->listed) {
     if (!u.discovers) {
       known.push_back(u);
@@ -125,6 +132,7 @@ discovery::settled discovery::settle(upstream_group& group, time_point now) cons
     const resolver& r = at(u.at);
     const bool open = is_open(r, now);
     is_waiting = is_waiting || open;
+    has_time = has_time || (open && r.why.empty() && !is_slow(r.asked, now));  // who has failed before is no news
     if (!open && !r.found.empty()) {
       known.insert(known.end(), r.found.begin(), r.found.end());
       continue;
@@ -133,7 +141,7 @@ discovery::settled discovery::settle(upstream_group& group, time_point now) cons
         (missing.empty() ? "" : "; ") +
         (open ? u.at.to_string() + ": it has not said yet which encrypted resolvers it designates (RFC 9462)" : r.why);
   }
-  settled out{.ready = !known.empty() || !is_waiting, .changed = known != group.servers->listed()};
+  settled out{.ready = !is_waiting || (!known.empty() && !has_time), .changed = known != group.servers->listed()};
   if (out.changed) {
     auto others = std::make_shared<upstreams>(std::move(known), group.from->choice);
     others->remember(*group.servers);

@@ -105,6 +105,7 @@ dns_client::action dns_client::next(time_point now, random_source& random) {
     entry& e = queries_.at(*due);
     wakes_.clear(e.wake);
     wake(*due, e);
+    unsettled_ = unsettled_ || e.work->is_awaiting();
   }
   begin_discoveries(now);
   if (std::exchange(unsettled_, false)) settle(now);

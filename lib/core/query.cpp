@@ -15,6 +15,17 @@ constexpr const char* cut_short = "nobody waited for it any longer";
 /// anything.
 constexpr std::size_t padding_block = 128;
 
+/// When the next one of them has had its time, and who waits for it may go on with what the others have found.
+time_point next_hedge(const std::vector<std::shared_ptr<const query>>& discoveries, time_point now) {
+  time_point at = never;
+  for (const auto& d : discoveries) {
+    if (d->tries().empty()) continue;
+    const time_point over = d->tries().front().started + d->servers().hedge_delay(0);
+    if (over > now) at = std::min(at, over);
+  }
+  return at;
+}
+
 }  // namespace
 
 query::query(question asked, std::shared_ptr<upstreams> from, const query_rules& rules, time_point now, bool elsewhere)
@@ -52,7 +63,7 @@ void query::begin(time_point now, random_source& random) {
 // The order of these lines is the algorithm.
 query::action query::next(time_point now, random_source& random) {
   const time_point last = std::min(deadline_, hurried_until_);
-  if (awaits_ && !result_ && now < last) return {action::kind::wait, 0, last};
+  if (awaits_ && !result_ && now < last) return {action::kind::wait, 0, std::min(last, next_hedge(discoveries_, now))};
   if (tries_.empty() && !result_ && order_.empty()) begin(now, random);
   if (!result_ && now >= last) fail(now);
   take_facts(now, random);
