@@ -26,8 +26,9 @@ struct count_chunk {
 
   /// At the border of a huge page.
   static count_chunk* make(bool huge);
-  static count_chunk* of(const in_flight_count* c) noexcept {
-    return reinterpret_cast<count_chunk*>(reinterpret_cast<std::uintptr_t>(c) & ~(huge_page - 1));
+  static count_chunk* of(in_flight_count* c) noexcept {
+    return reinterpret_cast<count_chunk*>(reinterpret_cast<std::byte*>(c) -
+                                          reinterpret_cast<std::uintptr_t>(c) % huge_page);
   }
   void let_go() noexcept;
 };
