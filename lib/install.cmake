@@ -20,6 +20,12 @@ install(DIRECTORY ${PROJECT_SOURCE_DIR}/lib/include/lbresolve DESTINATION ${CMAK
 if(TARGET lbresolve_cli)
   install(TARGETS lbresolve_cli RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT command)
   install(FILES ${PROJECT_SOURCE_DIR}/docs/lbresolve.1 DESTINATION ${CMAKE_INSTALL_MANDIR}/man1 COMPONENT command)
+  set(completions ${PROJECT_SOURCE_DIR}/cli/completions)
+  install(FILES ${completions}/lbresolve.bash RENAME lbresolve COMPONENT command
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/bash-completion/completions)
+  install(FILES ${completions}/_lbresolve COMPONENT command DESTINATION ${CMAKE_INSTALL_DATADIR}/zsh/site-functions)
+  install(FILES ${completions}/lbresolve.fish COMPONENT command
+    DESTINATION ${CMAKE_INSTALL_DATADIR}/fish/vendor_completions.d)
 endif()
 
 set(requires "libcares >= 1.18.1 libssl >= 3.0 libcrypto >= 3.0")

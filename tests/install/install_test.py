@@ -155,6 +155,8 @@ def test_the_installed_headers_are_the_public_ones_alone(prefix):
 
 
 @pytest.mark.rule("USE-02")
-def test_the_command_and_its_page_are_installed(prefix):
+def test_the_command_its_page_and_its_completions_are_installed(prefix):
     assert run([prefix / "bin" / "lbresolve", "--version"]) == "lbresolve 0.1.0\n"
-    assert (prefix / "share/man/man1/lbresolve.1").is_file()
+    assert {str(p.relative_to(prefix / "share")) for p in (prefix / "share").rglob("*") if p.is_file()} == {
+        "man/man1/lbresolve.1", "bash-completion/completions/lbresolve", "zsh/site-functions/_lbresolve",
+        "fish/vendor_completions.d/lbresolve.fish"}
