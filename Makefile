@@ -1,6 +1,6 @@
 # The commands people type. CMake does the building, CMakePresets.json holds the settings.
 .DEFAULT_GOAL := help
-.PHONY: help demo build test conformance mutants bench asan tsan fuzz tidy format format-check clean
+.PHONY: help demo build test conformance mutants bench abi asan tsan fuzz tidy format format-check clean
 
 PRESET ?= dev
 FUZZ_SECONDS ?= 60
@@ -50,6 +50,11 @@ bench:  ## run the benchmarks
 	$(call build,release)
 	@for program in $(call programs,build/release/tests/bench,bench_*); do $$program || exit 1; done
 	@python3 tests/bench/encrypted.py build/release/tests/bench/measure_lookups
+
+abi:  ## show how the interface of the shared library has changed since the last tag v*
+	@$(INSTALL) build test
+	$(call build,dev,lbresolve_shared)
+	@python3 tests/install/abi_check.py build/dev/lib/liblbresolve.so
 
 asan:  ## every test of the library and the command under AddressSanitizer and UndefinedBehaviorSanitizer
 	@$(INSTALL) build test ci

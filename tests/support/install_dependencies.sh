@@ -11,10 +11,9 @@ packages_of() {
                 libboost-dev libcli11-dev libfmt-dev nlohmann-json3-dev ;;
     demo) echo python3 unbound ;;
     test) echo doctest-dev python3 python3-pytest unbound gdnsd pdns-server pdns-backend-bind knot-resolver \
-               dnsdist nginx-light nftables iproute2 binutils patch openssl zsh fish ccache debhelper dpkg-dev fakeroot \
-               lintian abigail-tools ;;
-    ci) echo git clang clang-14 clang-tidy-14 clang-format-14 llvm-14 libclang-rt-14-dev libbenchmark-dev dnsperf \
-             shellcheck ;;
+               dnsdist nginx-light nftables iproute2 binutils patch openssl zsh fish git ccache abigail-tools ;;
+    ci) echo clang clang-14 clang-tidy-14 clang-format-14 llvm-14 libclang-rt-14-dev libbenchmark-dev dnsperf \
+             shellcheck debhelper dpkg-dev lintian ;;
     *) echo "install_dependencies.sh: no group '$1' (build, demo, test, ci)" >&2; return 2 ;;
   esac
 }
