@@ -68,7 +68,7 @@ def test_the_packages_hold_what_they_say(packages):
     assert {"liblbresolve0", "liblbresolve-dev", "lbresolve"} <= set(packages)
     assert {f for f in files_of(packages["liblbresolve0"]) if not f.startswith(DOC)} == {
         "usr/lib/TRIPLET/liblbresolve.so.0", "usr/lib/TRIPLET/liblbresolve.so.0.1.0"}
-    headers = {f"usr/include/lbresolve/{p.name}" for p in (SOURCE / "lib/include/lbresolve").iterdir()}
+    headers = {f"usr/{p.relative_to(SOURCE / 'lib')}" for p in (SOURCE / "lib/include").rglob("*.hpp")}
     development = {f for f in files_of(packages["liblbresolve-dev"]) if not f.startswith(DOC)}
     assert {f for f in development if f.startswith("usr/include")} == headers
     assert {"usr/lib/TRIPLET/liblbresolve.a", "usr/lib/TRIPLET/liblbresolve.so",
