@@ -25,7 +25,8 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 # What a line of a shell block may begin with, besides `make`, `lbresolve` and the simulator, which are checked below.
 FLEET = "build/dev/tests/fleet"
-OTHER_COMMANDS = {"cmake", "tests/run.py", "build/dev/tests/core_tests", "tests/sim/balancing.py"}
+OTHER_COMMANDS = {"cmake", "tests/run.py", "build/dev/tests/core_tests", "tests/sim/balancing.py", "apt-get",
+                  "dpkg-buildpackage", "conan"}
 
 
 def blocks(language):
