@@ -11,7 +11,8 @@ packages_of() {
                 libboost-dev libcli11-dev libfmt-dev nlohmann-json3-dev ;;
     demo) echo python3 unbound ;;
     test) echo doctest-dev python3 python3-pytest unbound gdnsd pdns-server pdns-backend-bind knot-resolver \
-               dnsdist nginx-light nftables iproute2 binutils patch openssl zsh fish git ccache abigail-tools ;;
+               dnsdist nginx-light nftables iproute2 binutils patch openssl zsh fish git ccache abigail-tools \
+               libasio-dev libcurl4-openssl-dev libpq-dev libgrpc++-dev ;;
     ci) echo clang clang-14 clang-tidy-14 clang-format-14 llvm-14 libclang-rt-14-dev libbenchmark-dev dnsperf \
              shellcheck debhelper dpkg-dev lintian ;;
     *) echo "install_dependencies.sh: no group '$1' (build, demo, test, ci)" >&2; return 2 ;;
@@ -40,7 +41,10 @@ LBRESOLVE_SKIP_INSTALL=1:
          SQLite >= 3.31, Boost >= 1.74 (headers), CLI11 >= 2.1, fmt >= 8, nlohmann/json >= 3.10
   test   doctest >= 2.4, Python 3 with pytest, unbound, gdnsd >= 3, PowerDNS (authoritative) >= 4.5 with its bind
          backend, Knot Resolver 5, dnsdist >= 1.7, nginx with HTTP/2, nftables, iproute2, binutils, patch, openssl;
-         for more of the tests: zsh, fish, ccache, libabigail
+               dnsdist nginx-light nftables iproute2 binutils patch openssl zsh fish git ccache abigail-tools \
+               libasio-dev libcurl4-openssl-dev libpq-dev libgrpc++-dev ;;
+    ci) echo clang clang-14 clang-tidy-14 clang-format-14 llvm-14 libclang-rt-14-dev libbenchmark-dev dnsperf \
+             shellcheck debhelper dpkg-dev lintian ;;
   Fedora  dnf install make cmake ninja-build gcc-c++ pkgconf c-ares-devel openssl-devel libnghttp2-devel sqlite-devel
           boost-devel cli11-devel fmt-devel json-devel doctest-devel python3-pytest unbound gdnsd pdns knot-resolver dnsdist
           nginx nftables iproute binutils patch openssl

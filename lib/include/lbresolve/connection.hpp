@@ -51,6 +51,7 @@ class connection {
 
   /// The lookup and the race that led here; null only on a default-constructed connection.
   const lbresolve::trace* story() const noexcept { return story_.get(); }
+  const std::shared_ptr<const lbresolve::trace>& shared_story() const noexcept { return story_; }
 
  private:
   int fd_ = -1;
