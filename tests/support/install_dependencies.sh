@@ -11,7 +11,7 @@ packages_of() {
                 libboost-dev libcli11-dev libfmt-dev nlohmann-json3-dev ;;
     demo) echo python3 unbound ;;
     test) echo doctest-dev python3 python3-pytest unbound gdnsd pdns-server pdns-backend-bind knot-resolver \
-               dnsdist nginx-light nftables iproute2 binutils patch openssl ;;
+               dnsdist nginx-light nftables iproute2 binutils patch openssl python3-venv python3-dev ;;
     ci) echo git ccache clang clang-14 clang-tidy-14 clang-format-14 llvm-14 libclang-rt-14-dev libbenchmark-dev dnsperf \
              shellcheck ;;
     *) echo "install_dependencies.sh: no group '$1' (build, demo, test, ci)" >&2; return 2 ;;
