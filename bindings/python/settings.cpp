@@ -92,14 +92,13 @@ void read_domains(nb::handle value, options& to) {
     to.domain_servers.push_back({.domain = text(domain), .servers = texts(servers)});
 }
 
-constexpr std::array<setter<options>, 35> of_resolver{{
+constexpr std::array<setter<options>, 31> of_resolver{{
     {"servers", [](nb::handle v, options& o) { o.servers = texts(v); }},
     {"domain_servers", read_domains},
     {"bootstrap", [](nb::handle v, options& o) { o.bootstrap = texts(v); }},
     {"rebinding_filter", [](nb::handle v, options& o) { o.rebinding_filter = truth(v); }},
     {"rebinding_allowed", [](nb::handle v, options& o) { o.rebinding_allowed = texts(v); }},
     {"families", [](nb::handle v, options& o) { o.families = read_families(v); }},
-    {"ask_unroutable", [](nb::handle v, options& o) { o.ask_unroutable = truth(v); }},
     {"nat64_prefix", [](nb::handle v, options& o) { o.nat64_prefix = text(v); }},
     {"mode", [](nb::handle v, options& o) { o.selection.mode = read_mode(v); }},
     {"policy", [](nb::handle v, options& o) { o.selection.policy = read_policy(v); }},
@@ -122,25 +121,21 @@ constexpr std::array<setter<options>, 35> of_resolver{{
     {"trust_ad", [](nb::handle v, options& o) { o.query.trust_ad = truth(v); }},
     {"ca_file", [](nb::handle v, options& o) { o.query.ca_file = text(v); }},
     {"client_subnet", [](nb::handle v, options& o) { o.query.client_subnet = text(v); }},
-    {"randomize_case", [](nb::handle v, options& o) { o.query.randomize_case = truth(v); }},
     {"cache_bytes", [](nb::handle v, options& o) { o.cache.max_bytes = nb::cast<std::size_t>(v); }},
     {"max_ttl_s", [](nb::handle v, options& o) { o.cache.max_ttl = s(v); }},
     {"min_ttl_s", [](nb::handle v, options& o) { o.cache.min_ttl = s(v); }},
-    {"max_negative_ttl_s", [](nb::handle v, options& o) { o.cache.max_negative_ttl = s(v); }},
     {"prefetch", [](nb::handle v, options& o) { o.cache.prefetch = truth(v); }},
     {"stale_window_s", [](nb::handle v, options& o) { o.cache.stale_window = s(v); }},
     {"resolv_conf", [](nb::handle v, options& o) { o.resolv_conf = text(v); }},
     {"hosts", [](nb::handle v, options& o) { o.hosts = text(v); }},
-    {"first_family_count", [](nb::handle v, options& o) { o.racing.first_family_count = nb::cast<int>(v); }},
 }};
 
-constexpr std::array<setter<resolve_options>, 6> of_resolve{{
+constexpr std::array<setter<resolve_options>, 5> of_resolve{{
     {"timeout_ms", [](nb::handle v, resolve_options& o) { o.timeout = ms(v); }},
     {"families", [](nb::handle v, resolve_options& o) { o.families = read_families(v); }},
     {"use_cache", [](nb::handle v, resolve_options& o) { o.use_cache = truth(v); }},
     {"use_stale", [](nb::handle v, resolve_options& o) { o.use_stale = truth(v); }},
     {"search", [](nb::handle v, resolve_options& o) { o.search = truth(v); }},
-    {"sibling_wait_ms", [](nb::handle v, resolve_options& o) { o.sibling_wait = ms(v); }},
 }};
 
 /// bind() with a port of the caller's choice, which the library does not do: in its stead, so that it is bound once.

@@ -104,7 +104,7 @@ def test_cancelling_the_task_cancels_the_connect(run, resolver, silent):
             await asyncio.sleep(0.01)
         assert open_sockets() == before
         with pytest.raises(asyncio.TimeoutError):
-            await asyncio.wait_for(aio.connect(silent, resolver=resolver), 0.05)
+            await asyncio.wait_for(aio.connect(silent, resolver=resolver), 0.1)
 
     run(main())
 
@@ -114,9 +114,9 @@ def test_a_timeout_is_a_TimeoutError(run, resolver, silent, dns_server):
 
     async def main():
         with pytest.raises(lbresolve.ConnectTimeout):
-            await aio.connect(silent, timeout=0.05, resolver=resolver)
+            await aio.connect(silent, timeout=0.2, resolver=resolver)
         with pytest.raises(lbresolve.ResolveTimeout):
-            await aio.resolve("slow.test", timeout=0.05, resolver=resolver)
+            await aio.resolve("slow.test", timeout=0.2, resolver=resolver)
 
     run(main())
 

@@ -9,7 +9,8 @@ import pytest
 import lbresolve
 
 HOSTS = ["127.0.0.1", "localhost", b"127.0.0.1", None, "127.1", "0x7f.0.0.1"]
-NO_HOSTS = ["", "..", "a b", "[::1]", "\0", "x" * 70 + ".example", "nosuch.invalid", "b\u00fccher.invalid", "fe80::1%none"]
+NO_HOSTS = ["", "..", "a b", "[::1]", "\0", "x" * 70 + ".example", "nosuch.invalid", "b\u00fccher.invalid",
+            "fe80::1%none"]
 
 
 @pytest.fixture
@@ -36,8 +37,8 @@ def close(*sockets):
 
 def assert_raised_alike(theirs, ours):
     assert isinstance(theirs, Exception) and isinstance(ours, Exception), (theirs, ours)
-    kinds = [k for k in (UnicodeError, socket.gaierror, TimeoutError, ConnectionRefusedError, OSError, ValueError, TypeError)
-             if isinstance(theirs, k)]
+    kinds = [k for k in (UnicodeError, socket.gaierror, TimeoutError, ConnectionRefusedError, OSError, ValueError,
+                         TypeError) if isinstance(theirs, k)]
     assert kinds and isinstance(ours, kinds[0]), (theirs, ours)
     if isinstance(theirs, OSError) and theirs.errno is not None:
         assert ours.errno == theirs.errno, (theirs, ours)

@@ -55,7 +55,8 @@ def test_ctrl_c_ends_a_call_that_waits_within_100_ms(call, dns_server, silent, e
     program = textwrap.dedent("""
         import sys, time
         import lbresolve
-        r = lbresolve.Resolver(servers=[sys.argv[1]], hosts="", resolv_conf=sys.argv[2], query_timeout=60, try_timeout=60)
+        r = lbresolve.Resolver(servers=[sys.argv[1]], hosts="", resolv_conf=sys.argv[2], query_timeout=60,
+                               try_timeout=60)
         print("ready", flush=True)
         try:
             CALL

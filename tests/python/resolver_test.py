@@ -58,7 +58,8 @@ def test_a_resolution_is_the_document_of_the_command(resolver, dns_server, comma
 
 @pytest.mark.parametrize("name", ["nosuch.test", "broken.test", "empty.test"])
 def test_a_failed_lookup_is_the_document_of_the_command(name, resolver, dns_server, command):
-    dns_server.answers.update({("broken.test", "*"): servfail(ede=[(22, "all \u00e9 down")]), ("empty.test", "TXT"): []})
+    dns_server.answers.update({("broken.test", "*"): servfail(ede=[(22, "all \u00e9 down")]),
+                               ("empty.test", "TXT"): []})
     with pytest.raises(lbresolve.ResolveError) as raised:
         resolver.resolve(name)
     assert_same(raised.value.to_dict(), command("resolve", name))
@@ -107,10 +108,10 @@ def test_a_lookup_that_gets_no_answer_is_a_gaierror_and_a_timeout(dns_server, em
     dns_server.answers[("slow.test", "*")] = DROP
     with lbresolve.Resolver(servers=[dns_server.address], hosts="", resolv_conf=empty_file) as resolver:
         with pytest.raises(lbresolve.ResolveTimeout) as raised:
-            resolver.resolve("slow.test", timeout=0.1)
+            resolver.resolve("slow.test", timeout=0.2)
         assert isinstance(raised.value, TimeoutError) and raised.value.errno == socket.EAI_AGAIN
         with pytest.raises(lbresolve.ResolveTimeout):
-            resolver.connect("slow.test:80", timeout=0.1)
+            resolver.connect("slow.test:80", timeout=0.3)
 
 
 @pytest.mark.parametrize("wrong", [

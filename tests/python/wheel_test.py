@@ -66,7 +66,8 @@ def test_a_repaired_wheel_needs_no_library_of_the_system(repaired, tmp_path):
     assert all(any(name.startswith(one) for name in carried) for one in OURS), carried
     (extension,) = (tmp_path / "lbresolve").glob("_native*.so")
     for file in [extension, *(tmp_path / "lbresolve.libs").iterdir()]:
-        needed = [line.split("[")[1].rstrip("]") for line in run("readelf", "-d", file).splitlines() if "(NEEDED)" in line]
+        lines = [line for line in run("readelf", "-d", file).splitlines() if "(NEEDED)" in line]
+        needed = [line.split("[")[1].rstrip("]") for line in lines]
         assert not [n for n in needed if n.startswith(OURS) and n not in carried], (file, needed)
     loaded = [line.split("=>")[1].split()[0] for line in run("ldd", extension).splitlines() if "=>" in line]
     for one in OURS:

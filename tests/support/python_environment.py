@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""A virtual environment below the build for the tests of the Python package, and the package in it, built once a change.
+"""A virtual environment for the tests of the Python package, below a build, and the package in it, built once a change.
 
     python_environment.py BUILD_DIR COMMAND...    makes what is missing or out of date, then becomes `python COMMAND...`
 
@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -32,7 +33,7 @@ def prepare(build: Path) -> Path:
     folder = build / "python"
     folder.mkdir(parents=True, exist_ok=True)
     python = make_environment(folder / "venv")
-    wheel = build_wheel(folder / "wheel", build.with_name(f"{build.name}-python"), python)
+    wheel = build_wheel(folder / "wheel", build.with_name(f"{build.name}-python"), build, python)
     stamp, digest = folder / "installed", hashlib.sha256(wheel.read_bytes()).hexdigest()
     if not stamp.exists() or stamp.read_text(encoding="ascii") != digest:
         run([python, "-m", "pip", "install", "--quiet", "--no-deps", "--force-reinstall", wheel])
@@ -51,15 +52,23 @@ def make_environment(venv: Path) -> Path:
     return python
 
 
-def build_wheel(wheels: Path, build: Path, python: Path) -> Path:
+def build_wheel(wheels: Path, build: Path, like: Path, python: Path) -> Path:
     """What has not changed is not compiled again: the build folder stays."""
     shutil.rmtree(wheels, ignore_errors=True)
+    settings = [f"build-dir={build}", "install.strip=true",
+                f"cmake.build-type={setting_of(like, 'CMAKE_BUILD_TYPE', 'RelWithDebInfo')}",
+                f"cmake.define.CMAKE_CXX_COMPILER={setting_of(like, 'CMAKE_CXX_COMPILER', 'c++')}"]
     run([python, "-m", "pip", "wheel", "--quiet", "--no-build-isolation", "--no-deps", "--wheel-dir", wheels,
-         "--config-settings", f"build-dir={build}", "--config-settings", "cmake.build-type=RelWithDebInfo",
-         "--config-settings", "install.strip=true",
-         "--config-settings", f"cmake.define.CMAKE_CXX_COMPILER={os.environ.get('LBRESOLVE_CXX', '/usr/bin/c++')}", SOURCE])
+         *(word for one in settings for word in ("--config-settings", one)), SOURCE])
     (wheel,) = wheels.glob("*.whl")
     return wheel
+
+
+def setting_of(build: Path, name: str, otherwise: str) -> str:
+    """What that build was configured with."""
+    cache = build / "CMakeCache.txt"
+    found = re.search(rf"^{name}:\w+=(.+)$", cache.read_text(encoding="utf-8") if cache.exists() else "", re.MULTILINE)
+    return found.group(1) if found else otherwise
 
 
 def run(command: list) -> None:

@@ -4,9 +4,9 @@
 
     sock = lbresolve.create_connection(("api.example.com", 443), timeout=5)
 
-`create_connection()` stands in for `socket.create_connection()`: it races the addresses of the name, prefers those that
-work, and remembers. `Resolver` has settings and more calls, `lbresolve.aio` is the same for asyncio. Importing this starts
-nothing.
+`create_connection()` stands in for `socket.create_connection()`: it races the addresses of the name, prefers those
+that work, and remembers. `Resolver` has settings and more calls, `lbresolve.aio` is the same for asyncio. Importing
+this starts nothing.
 """
 
 from __future__ import annotations

@@ -9,6 +9,15 @@ from ._resolver import _GLOBAL_DEFAULT, Resolver
 from ._targets import Target
 from ._types import Connection, Endpoint, Explanation, ProbeReport, Resolution
 
+_resolver: Optional[Resolver] = None
+
+
+def _shared() -> Resolver:
+    global _resolver
+    if _resolver is None:
+        _resolver = Resolver()
+    return _resolver
+
 
 def create_connection(
     address: Tuple[Optional[str], Union[int, str, None]],
@@ -18,29 +27,29 @@ def create_connection(
     all_errors: bool = False,
 ) -> socket.socket:
     """As `socket.create_connection()`, racing the addresses: see `Resolver.create_connection()`."""
-    return Resolver().create_connection(address, timeout, source_address, all_errors=all_errors)
+    return _shared().create_connection(address, timeout, source_address, all_errors=all_errors)
 
 
 def resolve(target: Target, **settings: Any) -> Resolution:
     """`Resolver.resolve()` with default settings of the resolver."""
-    return Resolver().resolve(target, **settings)
+    return _shared().resolve(target, **settings)
 
 
 def connect(target: Target, **settings: Any) -> Connection:
     """`Resolver.connect()` with default settings of the resolver."""
-    return Resolver().connect(target, **settings)
+    return _shared().connect(target, **settings)
 
 
 def pick(target: Target) -> Endpoint:
     """`Resolver.pick()` with default settings of the resolver."""
-    return Resolver().pick(target)
+    return _shared().pick(target)
 
 
 def explain(target: Target, **settings: Any) -> Explanation:
     """`Resolver.explain()` with default settings of the resolver."""
-    return Resolver().explain(target, **settings)
+    return _shared().explain(target, **settings)
 
 
 def probe(target: Target, **settings: Any) -> ProbeReport:
     """`Resolver.probe()` with default settings of the resolver."""
-    return Resolver().probe(target, **settings)
+    return _shared().probe(target, **settings)

@@ -85,7 +85,6 @@ _EAI_BY_CODE: Dict[str, int] = {
     "name_not_found": socket.EAI_NONAME,
     "no_addresses": getattr(socket, "EAI_NODATA", socket.EAI_NONAME),
     "upstream_failed": socket.EAI_AGAIN,
-    "timed_out": socket.EAI_AGAIN,
 }
 
 
@@ -106,7 +105,7 @@ def _error(kind: str, target: str, document: Dict[str, Any], trace: Optional[Tra
         return ValueError(message)
     tried = trace is not None and any(a.outcome != "skipped" for a in trace.attempts)
     made: LbresolveError
-    if code == "timed_out" and not tried:
+    if code == "timed_out" and (kind == "resolve" or _waits_for_dns(trace)):
         made = ResolveTimeout(socket.EAI_AGAIN, message)
     elif code in _EAI_BY_CODE and not tried:
         made = ResolveError(_EAI_BY_CODE[code], message)
@@ -114,6 +113,11 @@ def _error(kind: str, target: str, document: Dict[str, Any], trace: Optional[Tra
         made = connect_error(_errno_of(code, document["errno"], trace), message)
     made.code, made.target, made.trace, made._kind, made._document = code, target, trace, kind, document
     return made
+
+
+def _waits_for_dns(trace: Optional[Trace]) -> bool:
+    queries = () if trace is None else trace.queries
+    return bool(queries) and not any(q.outcome == "answered" for q in queries)
 
 
 def _errno_of(code: str, given: Optional[int], trace: Optional[Trace]) -> int:

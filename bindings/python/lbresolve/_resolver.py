@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
-from typing import TYPE_CHECKING, Any, Dict, List, Mapping, Optional, Sequence, Tuple, Type, Union
+from typing import TYPE_CHECKING, Any, Dict, List, Literal, Mapping, Optional, Sequence, Tuple, Type, Union
 
 from . import _errors, _types
 from ._engines import engine_for
@@ -24,12 +24,10 @@ from ._types import Connection, Endpoint, Explanation, Health, ProbeReport, Reso
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from typing_extensions import Literal
-
-    Policy = Literal["balanced", "fastest", "round_robin", "random", "hash", "in_order"]
-    Mode = Literal["server", "client", "hybrid"]
-    Families = Literal["both", "ipv4", "ipv6"]
-    UpstreamChoice = Literal["ordered", "fastest", "race"]
+Policy = Literal["balanced", "fastest", "round_robin", "random", "hash", "in_order"]
+Mode = Literal["server", "client", "hybrid"]
+Families = Literal["both", "ipv4", "ipv6"]
+UpstreamChoice = Literal["ordered", "fastest", "race"]
 
 DEFAULT_TIMEOUT = 15.0  #: seconds, of a connect
 LOOKUP_TIMEOUT = 5.0  #: seconds, of a resolve
@@ -211,16 +209,18 @@ class Resolver:
         system does."""
         host, port = address
         number = port_of(port)
-        if timeout is _GLOBAL_DEFAULT:
+        is_given = timeout is not _GLOBAL_DEFAULT
+        if not is_given:
             timeout = socket.getdefaulttimeout()
-            settings = {} if timeout is None else timeout_settings(timeout)
-        else:
-            settings = timeout_settings(timeout)
+        if timeout == 0:
+            # A connect that may not wait cannot be raced.
+            raise BlockingIOError(errno.EINPROGRESS, os.strerror(errno.EINPROGRESS))
+        settings = timeout_settings(timeout if is_given or timeout is not None else DEFAULT_TIMEOUT)
         name = host_of(host)
         if source_address is not None:
             settings.update(source_settings(source_address))
         if number == 0:
-            self.resolve(name, timeout=settings.get("timeout_ms", 15_000) / 1000)
+            self.resolve(name, timeout=settings["timeout_ms"] / 1000)
             raise _errors.connect_error(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
         text = f"[{name}]:{number}" if ":" in name else f"{name}:{number}"
         outcome = self._use().connect(text, settings)
@@ -235,8 +235,11 @@ class Resolver:
     def pick(self, target: Target) -> Endpoint:
         """The endpoint for the next request, chosen among the members of the target in about a microsecond. Waits
         until the target has been looked up, the first time. Tell what comes of it with begin() and report()."""
+        engine = self._engine
+        if engine is None:
+            engine = self._use()
         text = target if isinstance(target, str) else text_of(target)
-        picked = self._use().pick(text)
+        picked = engine.pick(text)
         if isinstance(picked, Endpoint):
             return picked
         raise _errors.error_of("resolve", text, picked)

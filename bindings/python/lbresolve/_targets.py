@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import errno
 import math
-import os
 import re
 import socket
 from typing import Any, Dict, Optional, Tuple, Union
@@ -87,22 +85,17 @@ def port_of(port: Union[int, str, bytes, None]) -> int:
 
 
 def milliseconds(seconds: float, what: str = "timeout") -> int:
-    """Seconds as the library takes them, at least one millisecond."""
+    """Seconds as the library takes them."""
     if isinstance(seconds, bool) or not hasattr(seconds, "__float__"):
         raise TypeError(f"{what} is to be a number of seconds, not {type(seconds).__name__}")
     value = float(seconds)
-    if math.isnan(value) or value < 0:
-        raise ValueError(f"{what} is {seconds}: give a number of seconds that is not negative")
-    return min(max(1, math.ceil(value * 1000)), FOREVER_MS)
+    if not value > 0:
+        raise ValueError(f"{what} is {seconds}: give a positive number of seconds")
+    return FOREVER_MS if value * 1000 > FOREVER_MS else math.ceil(value * 1000)
 
 
 def timeout_settings(timeout: Optional[float]) -> Dict[str, Any]:
-    if timeout is None:
-        return {"timeout_ms": FOREVER_MS}
-    if timeout == 0:
-        # A connect that may not wait cannot be raced.
-        raise BlockingIOError(errno.EINPROGRESS, os.strerror(errno.EINPROGRESS))
-    return {"timeout_ms": milliseconds(timeout)}
+    return {"timeout_ms": FOREVER_MS if timeout is None else milliseconds(timeout)}
 
 
 def source_settings(source: Optional[Tuple[Union[str, bytes], int]]) -> Dict[str, Any]:

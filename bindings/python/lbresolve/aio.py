@@ -10,13 +10,17 @@ import asyncio
 import itertools
 import ssl as _ssl
 import weakref
-from typing import TYPE_CHECKING, Any, Awaitable, Callable, Dict, Optional, Tuple, Union
+from typing import Any, Callable, Dict, Optional, Tuple, Union
 
-from . import _errors, _types
+from . import _types
+from ._api import _shared
 from ._native import Channel, Engine, Outcome
 from ._resolver import (
     DEFAULT_TIMEOUT,
     LOOKUP_TIMEOUT,
+    Families,
+    Mode,
+    Policy,
     Resolver,
     _checked,
     _lookup_text,
@@ -26,9 +30,6 @@ from ._resolver import (
 )
 from ._targets import Target, host_in, text_of
 from ._types import Connection, Explanation, ProbeReport, Resolution
-
-if TYPE_CHECKING:
-    from ._resolver import Families, Mode, Policy
 
 __all__ = ["connect", "explain", "open_connection", "probe", "resolve"]
 
@@ -80,7 +81,7 @@ def _inbox() -> _Inbox:
 
 
 def _resolver(given: Optional[Resolver]) -> Engine:
-    return (given if given is not None else Resolver())._use()
+    return (given if given is not None else _shared())._use()
 
 
 async def resolve(
@@ -151,7 +152,7 @@ async def open_connection(
     target: Target = host if port is None and host is not None else (host, port)  # type: ignore[assignment]
     if server_hostname is not None and not ssl:
         raise ValueError("server_hostname is only meaningful with ssl")
-    over = resolver if resolver is not None else Resolver()
+    over = resolver if resolver is not None else _shared()
     made = await connect(
         target, resolver=over, timeout=timeout, source_address=source_address, families=families, policy=policy,
         mode=mode, attempt_delay=attempt_delay,
