@@ -105,6 +105,25 @@ def test_other_threads_run_while_a_call_waits(resolver, dns_server):
     assert turns > 1000
 
 
+def test_threads_share_a_resolver(resolver, dns_server, listener):
+    dns_server.answers[("www.test", "A")] = [a("127.0.0.11"), a("127.0.0.12")]
+    target, done = f"www.test:{listener.port}", []
+
+    def work():
+        for _ in range(25):
+            resolver.connect(target).close()
+            resolver.pick(target)
+            resolver.resolve("www.test", use_cache=False)
+        done.append(True)
+
+    threads = [threading.Thread(target=work) for _ in range(8)]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join(30)
+    assert len(done) == 8
+
+
 # --- fork
 
 

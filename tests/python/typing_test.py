@@ -54,6 +54,8 @@ asyncio.run(go())
 Resolver(policy="best")  # type: ignore[arg-type]
 Resolver().resolve(3)  # type: ignore[arg-type]
 Resolver().pick("x:1").prot  # type: ignore[attr-defined]
+lbresolve.resolve("x", time=1)  # type: ignore[call-arg]
+lbresolve.create_connection("x")  # type: ignore[arg-type]
 """
 
 

@@ -38,16 +38,16 @@ This script knows Debian (12 and newer) and Ubuntu (22.04 and newer) only. Elsew
 LBRESOLVE_SKIP_INSTALL=1:
   build  make, cmake >= 3.22, ninja, a C++20 compiler, pkg-config, c-ares >= 1.18.1, OpenSSL >= 3.0, nghttp2 >= 1.43,
          SQLite >= 3.31, Boost >= 1.74 (headers), CLI11 >= 2.1, fmt >= 8, nlohmann/json >= 3.10
-  test   doctest >= 2.4, Python 3 with pytest, unbound, gdnsd >= 3, PowerDNS (authoritative) >= 4.5 with its bind
-         backend, Knot Resolver 5, dnsdist >= 1.7, nginx with HTTP/2, nftables, iproute2, binutils, patch, openssl
+  test   doctest >= 2.4, Python >= 3.9 with pytest, venv and headers, unbound, gdnsd >= 3, PowerDNS (authoritative)
+         >= 4.5 with its bind backend, Knot Resolver 5, dnsdist >= 1.7, nginx with HTTP/2, nftables, iproute2, binutils, patch, openssl
   Fedora  dnf install make cmake ninja-build gcc-c++ pkgconf c-ares-devel openssl-devel libnghttp2-devel sqlite-devel
-          boost-devel cli11-devel fmt-devel json-devel doctest-devel python3-pytest unbound gdnsd pdns knot-resolver dnsdist
-          nginx nftables iproute binutils patch openssl
+          boost-devel cli11-devel fmt-devel json-devel doctest-devel python3-pytest python3-devel unbound gdnsd pdns knot-resolver
+          dnsdist nginx nftables iproute binutils patch openssl
   Arch    pacman -S make cmake ninja gcc pkgconf c-ares openssl libnghttp2 sqlite boost cli11 fmt nlohmann-json doctest
           python-pytest unbound gdnsd powerdns knot-resolver dnsdist nginx nftables iproute2 binutils patch openssl
   Alpine  apk add make cmake samurai g++ pkgconf c-ares-dev openssl-dev nghttp2-dev sqlite-dev boost-dev cli11-dev
-          fmt-dev nlohmann-json doctest-dev py3-pytest unbound gdnsd pdns pdns-backend-bind knot-resolver dnsdist nginx
-          nftables iproute2 binutils patch openssl
+          fmt-dev nlohmann-json doctest-dev py3-pytest python3-dev unbound gdnsd pdns pdns-backend-bind knot-resolver
+          dnsdist nginx nftables iproute2 binutils patch openssl
   macOS and Windows are not supported yet.
 TEXT
   exit 1

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from ._api import connect, create_connection, explain, pick, probe, resolve
+from ._api import begin, connect, create_connection, explain, health, pick, probe, report, resolve
 from ._errors import (
     ConnectAborted,
     ConnectError,
@@ -72,11 +72,14 @@ __all__ = [
     "Trace",
     "__version__",
     "aio",
+    "begin",
     "connect",
     "create_connection",
     "explain",
+    "health",
     "pick",
     "probe",
+    "report",
     "resolve",
 ]
 

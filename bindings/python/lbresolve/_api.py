@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-import socket
-from typing import Any, Optional, Tuple, Union
+import functools
+from typing import TYPE_CHECKING, Callable, Optional, TypeVar
 
-from ._resolver import _GLOBAL_DEFAULT, Resolver
-from ._targets import Target
-from ._types import Connection, Endpoint, Explanation, ProbeReport, Resolution
+from ._resolver import Resolver
+
+if TYPE_CHECKING:
+    from typing_extensions import Concatenate, ParamSpec
+
+    _P = ParamSpec("_P")
+
+_R = TypeVar("_R")
 
 _resolver: Optional[Resolver] = None
 
@@ -19,37 +24,23 @@ def _shared() -> Resolver:
     return _resolver
 
 
-def create_connection(
-    address: Tuple[Optional[str], Union[int, str, None]],
-    timeout: Optional[float] = _GLOBAL_DEFAULT,
-    source_address: Optional[Tuple[str, int]] = None,
-    *,
-    all_errors: bool = False,
-) -> socket.socket:
-    """As `socket.create_connection()`, racing the addresses: see `Resolver.create_connection()`."""
-    return _shared().create_connection(address, timeout, source_address, all_errors=all_errors)
+def _of_the_shared(method: Callable[Concatenate[Resolver, _P], _R]) -> Callable[_P, _R]:
+    """The method, as a function that takes the same arguments."""
+
+    @functools.wraps(method)
+    def call(*arguments: _P.args, **settings: _P.kwargs) -> _R:
+        return method(_shared(), *arguments, **settings)
+
+    call.__qualname__ = method.__name__
+    return call
 
 
-def resolve(target: Target, **settings: Any) -> Resolution:
-    """`Resolver.resolve()` with default settings of the resolver."""
-    return _shared().resolve(target, **settings)
-
-
-def connect(target: Target, **settings: Any) -> Connection:
-    """`Resolver.connect()` with default settings of the resolver."""
-    return _shared().connect(target, **settings)
-
-
-def pick(target: Target) -> Endpoint:
-    """`Resolver.pick()` with default settings of the resolver."""
-    return _shared().pick(target)
-
-
-def explain(target: Target, **settings: Any) -> Explanation:
-    """`Resolver.explain()` with default settings of the resolver."""
-    return _shared().explain(target, **settings)
-
-
-def probe(target: Target, **settings: Any) -> ProbeReport:
-    """`Resolver.probe()` with default settings of the resolver."""
-    return _shared().probe(target, **settings)
+create_connection = _of_the_shared(Resolver.create_connection)
+resolve = _of_the_shared(Resolver.resolve)
+connect = _of_the_shared(Resolver.connect)
+pick = _of_the_shared(Resolver.pick)
+begin = _of_the_shared(Resolver.begin)
+report = _of_the_shared(Resolver.report)
+explain = _of_the_shared(Resolver.explain)
+probe = _of_the_shared(Resolver.probe)
+health = _of_the_shared(Resolver.health)
