@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import hashlib
 import http.client
+import pickle
 import socket
 import ssl
 import subprocess
@@ -248,6 +249,12 @@ def test_aiohttp_keeps_its_fingerprints(resolver, serve, tmp_path):
         asyncio.run(get(bytes(32)))
 
 
+def test_an_adapter_of_requests_can_be_pickled():
+    copy = pickle.loads(pickle.dumps(lbresolve.contrib.requests.HTTPAdapter(pool_maxsize=3)))
+    pool = copy.poolmanager.connection_from_url("https://www.example.com")
+    assert pool.ConnectionCls.__mro__[1].__module__ == "lbresolve.contrib.urllib3" and pool.pool.maxsize == 3
+
+
 @pytest.mark.parametrize("setting", ["use_dns_cache", "ttl_dns_cache", "happy_eyeballs_delay", "interleave"])
 def test_aiohttp_has_no_say_in_what_the_resolver_decides(setting):
     async def make():
@@ -365,14 +372,16 @@ def test_patched_sockets_connect_what_the_standard_library_connects_until_the_bl
         return line
 
     with pytest.raises(KeyboardInterrupt), patch_socket(resolver):
-        connection = http.client.HTTPConnection(NAME, server.port, timeout=5)
-        connection.request("GET", "/")
-        assert connection.getresponse().read() == b"ok" and connection.sock.gettimeout() == 5
-        connection.close()
+        for settings in ({}, {"timeout": 5}):
+            connection = http.client.HTTPConnection(NAME, server.port, **settings)
+            connection.request("GET", "/")
+            assert connection.getresponse().read() == b"ok"
+            assert connection.sock.gettimeout() == settings.get("timeout")
+            connection.close()
         assert asyncio.run(stream()) == b"HTTP/1.1 200 OK\r\n"
         raise KeyboardInterrupt
     assert (socket.create_connection, socket.getaddrinfo) == before
-    assert server.requests == ["127.0.0.2"] * 2
+    assert server.requests == ["127.0.0.2"] * 3
 
 
 def test_a_second_failure_in_a_row_ejects_though_connections_came_about_in_between(resolver, serve):

@@ -8,7 +8,6 @@ connection that has been in use: that is never told.
 from __future__ import annotations
 
 import socket
-import threading
 import time
 from typing import TYPE_CHECKING, Dict, Optional, Set, Tuple
 
@@ -25,11 +24,10 @@ _MOST = 4096
 
 
 class Feedback:
-    """One adapter's. Thread-safe."""
+    """One adapter's. Any thread may tell."""
 
     def __init__(self, resolver: Optional[Resolver]) -> None:
         self.resolver = Resolver() if resolver is None else resolver
-        self._lock = threading.Lock()
         self._failing: Set[Endpoint] = set()   # the last word from there was a failure
 
     def failed(self, at: Endpoint) -> None:
@@ -37,16 +35,14 @@ class Feedback:
         background. Where the next request fails too, that was no proof: three failures eject it, longer each time."""
         if self.resolver.closed:
             return
-        with self._lock:
-            again = at in self._failing
-            if len(self._failing) < _MOST:
-                self._failing.add(at)
+        again = at in self._failing
+        if len(self._failing) < _MOST:
+            self._failing.add(at)
         for _ in range(3 if again else 1):
             self.resolver.report(at, False)
 
     def answered(self, at: Endpoint) -> None:
-        with self._lock:
-            self._failing.discard(at)
+        self._failing.discard(at)
 
 
 class Peer:
