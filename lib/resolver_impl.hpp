@@ -5,9 +5,10 @@
 #include "core/settings.hpp"
 #include "io/driver.hpp"
 #include "io/event_loop.hpp"
+#include "io/fork.hpp"
+#include "io/member_watch.hpp"
 #include "io/named_plans.hpp"
 #include "io/network_watch.hpp"
-#include "io/observer.hpp"
 #include "io/run_here.hpp"
 #include "io/shared_cache.hpp"
 #include "io/shared_selection.hpp"
@@ -15,6 +16,7 @@
 #include "io/state_store.hpp"
 #include "io/system_config.hpp"
 #include "io/upstream_dialer.hpp"
+#include "mailbox.hpp"
 
 #include <lbresolve/resolver.hpp>
 
@@ -59,6 +61,9 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   void process(std::chrono::milliseconds max_wait);
   void clear_cache() { cache_.clear(); }
 
+  /// As it was made.
+  const core::settings& settings() const noexcept { return settings_; }
+
   /// Ends everything: callbacks are dropped, blocking calls end as cancelled, the thread ends.
   void shut_down() noexcept;
 
@@ -73,6 +78,7 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
     std::shared_ptr<const core::system_settings> system;
     io::connector_settings sockets;
     finished done;
+    bool tells_user = false;  ///< `done` calls back to the user
   };
 
   using system_pointer = std::shared_ptr<const core::system_settings>;
@@ -104,7 +110,8 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   core::source_lookup source_lookup_for(const connect_options& o);
   template <class T, class Work>
   result<T> block_on(result<std::unique_ptr<Work>> work, job j,
-                     std::function<result<T>(core::operation&, io::connected_socket)> conclude, const char* what);
+                     std::function<result<T>(core::operation&, io::connected_socket)> conclude, const char* what,
+                     const interruption& interrupted);
   template <class T, class Work>
   operation call_back(result<std::unique_ptr<Work>> work, job j, std::function<void(result<T>)> done,
                       std::function<result<T>(core::operation&, io::connected_socket)> conclude);
@@ -112,6 +119,7 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   operation report(std::function<void()> f);
   bool claim(id number);
   void run(job& j);
+  finished told_last(finished f);
   void look_at_probes();
 
   // resolver_memory.cpp
@@ -128,9 +136,9 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   result<std::shared_ptr<io::tls_context>> tls_context_for(const std::string& ca_file);
 
   // resolver_observe.cpp
-  result<io::observer::subject> make_subject(std::string_view target, const connect_options& o);
+  result<io::member_watch::subject> make_subject(std::string_view target, const connect_options& o);
   /// @param number is told the operation's, before anything is observed
-  operation observe(io::observer::subject s, std::function<void()> on_shut_down,
+  operation observe(io::member_watch::subject s, std::function<void()> on_shut_down,
                     const std::shared_ptr<id>& number = nullptr);
   void stop_observing(id number);
   using publisher = std::function<void(std::optional<io::board_plan>)>;
@@ -146,7 +154,10 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   void run_loop_once(std::optional<core::duration> max_wait);
   template <class T>
   result<T> wait_for(job j, std::function<result<T>(core::operation&, io::connected_socket)> conclude,
-                     const char* what);
+                     const char* what, const interruption& interrupted);
+  /// Runs the loop meanwhile, where that is the caller's to do. False: interrupted.
+  template <class T>
+  bool wait_for_mail(mailbox<T>& box, const interruption& interrupted);
 
   const core::settings settings_;
   io::system_config config_;
@@ -160,7 +171,7 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   std::once_flag network_known_;
   io::named_plans plans_;  // of pick()
   std::mutex learned_mutex_;
-  std::vector<endpoint> learned_;  // guarded by learned_mutex_: for the observer, on the loop's thread
+  std::vector<endpoint> learned_;  // guarded by learned_mutex_: for the member watch, on the loop's thread
   bool observing_ = false;         // likewise: somebody has ever watched or picked
 
   std::mutex tls_mutex_;
@@ -168,7 +179,7 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
 
   std::mutex mutex_;                                     // guards the next four
   std::unordered_map<id, std::function<void()>> calls_;  // not yet claimed; what to do at shut-down
-  id last_id_ = 0;
+  id last_id_ = io::fork_generation() << 40;             // a parent's number means nothing to a child
   std::thread thread_;
   bool thread_started_ = false;
 
@@ -178,12 +189,26 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   std::shared_ptr<const core::system_settings> applied_;  // of the loop's thread: whose upstreams are in use
   std::unique_ptr<io::upstream_dialer> dialer_;           // of the loop's thread
   std::unique_ptr<io::driver> driver_;                    // of the loop's thread
-  std::unique_ptr<io::observer> observer_;                // of the loop's thread
+  std::unique_ptr<io::member_watch> members_;             // of the loop's thread
   std::unique_ptr<io::network_watch> network_;            // of the loop's thread; made when it first runs
 };
 
 /// What a race was won with, as its caller gets it (resolver_tls.cpp).
 result<connection> connection_over(io::connected_socket winner, const endpoint& peer,
                                    std::shared_ptr<const trace> story);
+
+template <class T>
+bool resolver::impl::wait_for_mail(mailbox<T>& box, const interruption& interrupted) {
+  constexpr std::chrono::milliseconds slice{50};
+  const bool runs_loop = settings_.chosen.loop == loop::caller;
+  while ((runs_loop || interrupted) && !box.has_mail()) {
+    if (runs_loop)
+      run_loop_once(slice);
+    else if (box.wait(slice))
+      return true;
+    if (interrupted && interrupted()) return false;
+  }
+  return true;
+}
 
 }  // namespace lbresolve

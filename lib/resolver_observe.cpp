@@ -21,11 +21,11 @@ error cancelled(const char* what) {
 
 }  // namespace
 
-result<io::observer::subject> resolver::impl::make_subject(std::string_view target, const connect_options& o) {
+result<io::member_watch::subject> resolver::impl::make_subject(std::string_view target, const connect_options& o) {
   LBRESOLVE_TRY(what, core::parse_target(target, true));
   BOOST_OUTCOME_TRYV(core::check(o));
   know_network();
-  io::observer::subject s;
+  io::member_watch::subject s;
   s.memory = core::memory_for(settings_, memory_, what, o.mode.value_or(settings_.chosen.selection.mode));
   s.look_up = [this, text = std::string(target), o](bool use_cache) {
     connect_options settings = o;
@@ -41,7 +41,7 @@ result<io::observer::subject> resolver::impl::make_subject(std::string_view targ
   return s;
 }
 
-operation resolver::impl::observe(io::observer::subject s, std::function<void()> on_shut_down,
+operation resolver::impl::observe(io::member_watch::subject s, std::function<void()> on_shut_down,
                                   const std::shared_ptr<id>& told_number) {
   id number = 0;
   {
@@ -56,16 +56,16 @@ operation resolver::impl::observe(io::observer::subject s, std::function<void()>
   }
   memory_.listen(true);
   if (told_number) *told_number = number;
-  loop_->post([this, number, shared = std::make_shared<io::observer::subject>(std::move(s))] {
+  loop_->post([this, number, shared = std::make_shared<io::member_watch::subject>(std::move(s))] {
     watch_network();
-    observer_->add(number, std::move(*shared));
+    members_->add(number, std::move(*shared));
   });
   return {number};
 }
 
 void resolver::impl::stop_observing(id number) {
   claim(number);
-  loop_->post([this, number] { observer_->remove(number); });
+  loop_->post([this, number] { members_->remove(number); });
 }
 
 // ---- Pickers ------------------------------------------------------------------------------------------------------
@@ -117,7 +117,10 @@ result<bool> resolver::impl::begin_picking(std::string_view target, const connec
   subject.on_failure = [box](const error& e) { box->put(e); };
   const operation begun = observe(std::move(subject), [box] { box->put(cancelled("lookup")); });
   if (!begun) return error(make_error_code(errc::local_resources), "the resolver's thread could not be started");
-  while (settings_.chosen.loop == loop::caller && !box->has_mail()) run_loop_once(std::chrono::milliseconds{50});
+  if (!wait_for_mail(*box, o.interrupted)) {
+    stop_observing(begun.id);
+    return error(make_error_code(errc::cancelled), "the lookup was interrupted");
+  }
   auto first = box->take();
   claim(begun.id);
   if (!first) stop_observing(begun.id);
@@ -152,11 +155,13 @@ result<watch_id> resolver::impl::watch(std::string_view target, watch_callback t
   subject.on_update = [this, number, told = std::move(told),
                        seen = std::make_shared<std::vector<core::seen_member_state>>()](const auto& members) {
     for (const member_change& change : core::changes_since(*seen, members)) {
-      {
-        const std::lock_guard lock(mutex_);
-        if (!calls_.contains(*number)) return;
-      }
-      told(change);
+      loop_->tell([this, number, told, change] {
+        {
+          const std::lock_guard lock(mutex_);
+          if (!calls_.contains(*number)) return;
+        }
+        told(change);
+      });
     }
   };
   const operation begun = observe(std::move(subject), nullptr, number);
@@ -166,7 +171,7 @@ result<watch_id> resolver::impl::watch(std::string_view target, watch_callback t
 
 bool resolver::impl::unwatch(watch_id which) noexcept {
   if (!claim(which.id)) return false;
-  loop_->post([this, which] { observer_->remove(which.id); });
+  loop_->post([this, which] { members_->remove(which.id); });
   return true;
 }
 

@@ -3,6 +3,8 @@
 
 #include "core/balance.hpp"
 #include "core/random.hpp"
+#include "io/fork.hpp"
+#include "io/in_flight_count.hpp"
 
 #include <lbresolve/endpoint.hpp>
 #include <lbresolve/options.hpp>
@@ -17,14 +19,11 @@
 
 namespace lbresolve::io {
 
-/// What goes on at an endpoint, for all plans that have it.
-using in_flight_count = std::atomic<std::uint32_t>;
-
 /// One of the equals among which the policy chooses: a cache line, all that a pick looks at.
 struct alignas(64) board_choice {
   core::pick_choice how;
   endpoint at;
-  std::shared_ptr<const in_flight_count> busy;
+  count_hold busy;  ///< what goes on there, for all plans that have it
 };
 
 /// Immutable once published, but for the counts it points to. With policies that weigh nothing the choices stand in
@@ -49,6 +48,9 @@ inline const endpoint& pick_from(lbresolve::policy by, const core::pick_head& he
 /// Thread-safe.
 class pick_board {
  public:
+  /// In a forked child nobody renews its plan, and its lock may be locked for good.
+  bool is_inherited() const noexcept { return born_.is_inherited(); }
+
   /// Changes with every plan; 0: there is none.
   std::uint64_t version() const noexcept { return version_.load(std::memory_order_acquire); }
 
@@ -75,6 +77,7 @@ class pick_board {
   mutable std::mutex mutex_;  // guards the next two
   std::shared_ptr<const board_plan> plan_;
   std::uint64_t published_ = 0;
+  birthplace born_;
   std::atomic<std::uint64_t> version_{0};
   std::atomic<bool> used_{true};  // written once a look, so that it may lie beside what every pick reads
 };
