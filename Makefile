@@ -8,7 +8,7 @@ JOBS ?= $(shell nproc)
 CLANG_FORMAT ?= $(firstword $(shell command -v clang-format-14) clang-format)
 CLANG_TIDY ?= $(firstword $(shell command -v clang-tidy-14) clang-tidy)
 INSTALL := tests/support/install_dependencies.sh
-SOURCES = $(shell find lib cli tests docs -name '*.cpp' -o -name '*.hpp')
+SOURCES = $(shell find lib cli bindings tests docs -name '*.cpp' -o -name '*.hpp')
 TIDY_SOURCES = $(shell find lib cli -name '*.cpp')
 
 # $(call build,preset,target...): configure, silently unless that fails, and build.
@@ -50,6 +50,7 @@ bench:  ## run the benchmarks
 	$(call build,release)
 	@for program in $(call programs,build/release/tests/bench,bench_*); do $$program || exit 1; done
 	@python3 tests/bench/encrypted.py build/release/tests/bench/measure_lookups
+	@python3 tests/support/python_environment.py build/release tests/bench/python.py
 
 abi:  ## show how the interface of the shared library has changed since the last tag v*
 	@$(INSTALL) build test
