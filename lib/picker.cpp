@@ -38,6 +38,7 @@ picker& picker::operator=(const picker& other) {
 }
 
 std::optional<endpoint> picker::pick() noexcept {
+  if (board_->is_inherited()) return std::nullopt;
   board_->note_use();
   const std::uint64_t version = board_->version();
   if (version != version_) {

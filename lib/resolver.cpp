@@ -1,9 +1,10 @@
 #include <lbresolve/lbresolve.hpp>
 
 #include "io/doh.hpp"
-#include "resolver_impl.hpp"
+#include "resolver_per_process.hpp"
 
-#include <mutex>
+#include <atomic>
+#include <memory>
 #include <utility>
 
 namespace lbresolve {
@@ -11,111 +12,138 @@ namespace lbresolve {
 result<resolver> resolver::create(options settings) {
   LBRESOLVE_TRY(checked, core::check(std::move(settings)));
   BOOST_OUTCOME_TRYV(core::check_transports(checked, io::doh::is_built()));
-  LBRESOLVE_TRY(loop, io::event_loop::create());
-  std::unique_ptr<io::state_store> store;
-  if (const std::string& path = checked.chosen.selection.state_file; !path.empty()) {
-    LBRESOLVE_TRY(opened, io::state_store::open(path));
-    store = std::move(opened);
-  }
-  return resolver(std::make_shared<impl>(std::move(checked), std::move(loop), std::move(store)));
+  LBRESOLVE_TRY(made, per_process::create(std::move(checked)));
+  return resolver(std::move(made));
 }
 
-resolver::resolver(std::shared_ptr<impl> state) noexcept : impl_(std::move(state)) {}
+resolver::resolver(std::unique_ptr<per_process> state) noexcept : state_(std::move(state)) {}
 resolver::resolver(resolver&&) noexcept = default;
+resolver& resolver::operator=(resolver&&) noexcept = default;
+resolver::~resolver() = default;
 
-resolver& resolver::operator=(resolver&& other) noexcept {
-  if (this == &other) return *this;
-  if (impl_) impl_->shut_down();
-  impl_ = std::move(other.impl_);
-  return *this;
-}
-
-resolver::~resolver() {
-  if (impl_) impl_->shut_down();
-}
-
-// Each call keeps the state alive while it runs: it may be the one inside which the resolver is destroyed.
+// Calls that run callbacks, or that others wait in, keep the state alive: it may be the one inside which the resolver
+// is destroyed.
 
 result<resolution> resolver::resolve(std::string_view target, const resolve_options& settings) {
-  const auto state = impl_;
+  const auto* const mine = state_->get();
+  if (mine == nullptr) return per_process::no_descriptors();
+  const auto state = *mine;
   return state->resolve(target, settings);
 }
 
 result<connection> resolver::connect(std::string_view target, const connect_options& settings) {
-  const auto state = impl_;
+  const auto* const mine = state_->get();
+  if (mine == nullptr) return per_process::no_descriptors();
+  const auto state = *mine;
   return state->connect(target, settings);
 }
 
 operation resolver::async_resolve(std::string_view target, const resolve_options& settings, resolve_callback done) {
-  return impl_->async_resolve(target, settings, std::move(done));
+  const auto* const mine = state_->get();
+  return mine == nullptr ? operation{} : (*mine)->async_resolve(target, settings, std::move(done));
 }
 
 operation resolver::async_connect(std::string_view target, const connect_options& settings, connect_callback done) {
-  return impl_->async_connect(target, settings, std::move(done));
+  const auto* const mine = state_->get();
+  return mine == nullptr ? operation{} : (*mine)->async_connect(target, settings, std::move(done));
 }
 
 result<picker> resolver::make_picker(std::string_view target, const connect_options& settings) {
-  const auto state = impl_;
+  const auto* const mine = state_->get();
+  if (mine == nullptr) return per_process::no_descriptors();
+  const auto state = *mine;
   return state->make_picker(target, settings);
 }
 
-result<endpoint> resolver::pick(std::string_view target) { return impl_->pick(target); }
+result<endpoint> resolver::pick(std::string_view target) {
+  const auto* const mine = state_->get();
+  if (mine == nullptr) return per_process::no_descriptors();
+  return (*mine)->pick(target);
+}
 
-void resolver::begin(const endpoint& at) { impl_->begin_request(at); }
+void resolver::begin(const endpoint& at) {
+  if (const auto* const mine = state_->get()) (*mine)->begin_request(at);
+}
 
 void resolver::report(const endpoint& at, outcome how, std::optional<std::chrono::nanoseconds> latency) {
-  impl_->report(at, how, latency.value_or(std::chrono::nanoseconds{0}));
+  if (const auto* const mine = state_->get()) (*mine)->report(at, how, latency.value_or(std::chrono::nanoseconds{0}));
 }
 
 result<watch_id> resolver::watch(std::string_view target, watch_callback told, const connect_options& settings) {
-  return impl_->watch(target, std::move(told), settings);
+  const auto* const mine = state_->get();
+  if (mine == nullptr) return per_process::no_descriptors();
+  return (*mine)->watch(target, std::move(told), settings);
 }
 
-bool resolver::unwatch(watch_id which) noexcept { return impl_->unwatch(which); }
+bool resolver::unwatch(watch_id which) noexcept {
+  const auto* const mine = state_->peek();
+  return mine != nullptr && (*mine)->unwatch(which);
+}
 
 result<explanation> resolver::explain(std::string_view target, const connect_options& settings) {
-  const auto state = impl_;
+  const auto* const mine = state_->get();
+  if (mine == nullptr) return per_process::no_descriptors();
+  const auto state = *mine;
   return state->explain(target, settings);
 }
 
 operation resolver::async_explain(std::string_view target, const connect_options& settings, explain_callback done) {
-  return impl_->async_explain(target, settings, std::move(done));
+  const auto* const mine = state_->get();
+  return mine == nullptr ? operation{} : (*mine)->async_explain(target, settings, std::move(done));
 }
 
 result<probe_report> resolver::probe(std::string_view target, const connect_options& settings) {
-  const auto state = impl_;
+  const auto* const mine = state_->get();
+  if (mine == nullptr) return per_process::no_descriptors();
+  const auto state = *mine;
   return state->probe(target, settings);
 }
 
 operation resolver::async_probe(std::string_view target, const connect_options& settings, probe_callback done) {
-  return impl_->async_probe(target, settings, std::move(done));
+  const auto* const mine = state_->get();
+  return mine == nullptr ? operation{} : (*mine)->async_probe(target, settings, std::move(done));
 }
 
-std::vector<endpoint_health_record> resolver::health() { return impl_->health(); }
+std::vector<endpoint_health_record> resolver::health() {
+  const auto* const mine = state_->get();
+  return mine == nullptr ? std::vector<endpoint_health_record>{} : (*mine)->health();
+}
 
-void resolver::forget_health() { impl_->forget_health(); }
+void resolver::forget_health() {
+  if (const auto* const mine = state_->get()) (*mine)->forget_health();
+}
 
-bool resolver::cancel(operation which) noexcept { return impl_->cancel(which); }
+bool resolver::cancel(operation which) noexcept {
+  const auto* const mine = state_->peek();
+  return mine != nullptr && (*mine)->cancel(which);
+}
 
-int resolver::fd() const noexcept { return impl_->fd(); }
+int resolver::fd() const noexcept {
+  const auto* const mine = state_->get();
+  return mine == nullptr ? -1 : (*mine)->fd();
+}
 
 void resolver::process(std::chrono::milliseconds max_wait) {
-  const auto state = impl_;
+  const auto* const mine = state_->get();
+  if (mine == nullptr) return;
+  const auto state = *mine;
   state->process(max_wait);
 }
 
-void resolver::clear_cache() { impl_->clear_cache(); }
+void resolver::clear_cache() {
+  if (const auto* const mine = state_->peek()) (*mine)->clear_cache();
+}
 
+// Without a lock: another thread could hold it while this one forks.
 result<resolver*> default_resolver() {
-  static std::mutex mutex;
   // Never destroyed: other static objects may still use it while the process ends.
-  static resolver* instance = nullptr;
-  const std::lock_guard lock(mutex);
-  if (instance == nullptr) {
-    LBRESOLVE_TRY(made, resolver::create());
-    instance = new resolver(std::move(made));
-  }
-  return instance;
+  static std::atomic<resolver*> instance{nullptr};
+  if (resolver* const made = instance.load(std::memory_order_acquire)) return made;
+  LBRESOLVE_TRY(made, resolver::create());
+  auto fresh = std::make_unique<resolver>(std::move(made));
+  resolver* first = nullptr;
+  if (instance.compare_exchange_strong(first, fresh.get(), std::memory_order_acq_rel)) return fresh.release();
+  return first;
 }
 
 result<resolution> resolve(std::string_view target, const resolve_options& settings) {

@@ -261,6 +261,7 @@ operation resolver::impl::call_back(result<std::unique_ptr<Work>> work, job j, s
                                                                     io::connected_socket winner) {
     done(conclude(*finished_work, std::move(winner)));
   };
+  j.tells_user = true;
   return begin(std::move(j), nullptr);
 }
 
@@ -296,6 +297,7 @@ operation resolver::impl::async_probe(std::string_view target, const connect_opt
 operation resolver::impl::report(std::function<void()> f) {
   job j;
   j.done = [f = std::move(f)](std::unique_ptr<core::operation>, io::connected_socket) { f(); };
+  j.tells_user = true;
   return begin(std::move(j), nullptr);
 }
 
@@ -328,13 +330,27 @@ bool resolver::impl::claim(id number) {
 
 void resolver::impl::run(job& j) {
   watch_network();
-  auto finish = [this, number = j.number, done = std::move(j.done)](std::unique_ptr<core::operation> work,
-                                                                    io::connected_socket winner) noexcept {
+  finished finish = [this, number = j.number, done = std::move(j.done)](std::unique_ptr<core::operation> work,
+                                                                        io::connected_socket winner) noexcept {
     if (claim(number)) done(std::move(work), std::move(winner));
   };
+  if (j.tells_user) finish = told_last(std::move(finish));
   if (!j.work) return finish(nullptr, {});
   use_upstreams(j.system);
   driver_->start(j.number, std::move(j.work), std::move(j.sockets), std::move(finish));
+}
+
+// Not inside the driver, but when nothing is under way: the user may do anything there, fork too.
+resolver::impl::finished resolver::impl::told_last(finished f) {
+  struct news {
+    finished tell;
+    std::unique_ptr<core::operation> work;
+    io::connected_socket winner;
+  };
+  return [this, f = std::move(f)](std::unique_ptr<core::operation> work, io::connected_socket winner) mutable {
+    auto kept = std::make_shared<news>(news{std::move(f), std::move(work), std::move(winner)});
+    loop_->tell([kept] { kept->tell(std::move(kept->work), std::move(kept->winner)); });
+  };
 }
 
 void resolver::impl::use_upstreams(const std::shared_ptr<const core::system_settings>& system) {
@@ -360,7 +376,7 @@ bool resolver::impl::start_thread() {
 
 void resolver::impl::thread_main() {
   loop_thread_ = std::this_thread::get_id();
-  while (!stopping_) loop_->run_once(std::nullopt);
+  while (!stopping_ && !loop_->is_inherited()) loop_->run_once(std::nullopt);
 }
 
 void resolver::impl::run_loop_once(std::optional<core::duration> max_wait) {

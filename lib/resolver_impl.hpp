@@ -5,6 +5,7 @@
 #include "core/settings.hpp"
 #include "io/driver.hpp"
 #include "io/event_loop.hpp"
+#include "io/fork.hpp"
 #include "io/named_plans.hpp"
 #include "io/network_watch.hpp"
 #include "io/observer.hpp"
@@ -60,6 +61,9 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   void process(std::chrono::milliseconds max_wait);
   void clear_cache() { cache_.clear(); }
 
+  /// As it was made.
+  const core::settings& settings() const noexcept { return settings_; }
+
   /// Ends everything: callbacks are dropped, blocking calls end as cancelled, the thread ends.
   void shut_down() noexcept;
 
@@ -74,6 +78,7 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
     std::shared_ptr<const core::system_settings> system;
     io::connector_settings sockets;
     finished done;
+    bool tells_user = false;  ///< `done` calls back to the user
   };
 
   using system_pointer = std::shared_ptr<const core::system_settings>;
@@ -114,6 +119,7 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   operation report(std::function<void()> f);
   bool claim(id number);
   void run(job& j);
+  finished told_last(finished f);
   void look_at_probes();
 
   // resolver_memory.cpp
@@ -173,7 +179,7 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
 
   std::mutex mutex_;                                     // guards the next four
   std::unordered_map<id, std::function<void()>> calls_;  // not yet claimed; what to do at shut-down
-  id last_id_ = 0;
+  id last_id_ = io::fork_generation() << 40;             // a parent's number means nothing to a child
   std::thread thread_;
   bool thread_started_ = false;
 

@@ -155,11 +155,13 @@ result<watch_id> resolver::impl::watch(std::string_view target, watch_callback t
   subject.on_update = [this, number, told = std::move(told),
                        seen = std::make_shared<std::vector<core::seen_member_state>>()](const auto& members) {
     for (const member_change& change : core::changes_since(*seen, members)) {
-      {
-        const std::lock_guard lock(mutex_);
-        if (!calls_.contains(*number)) return;
-      }
-      told(change);
+      loop_->tell([this, number, told, change] {
+        {
+          const std::lock_guard lock(mutex_);
+          if (!calls_.contains(*number)) return;
+        }
+        told(change);
+      });
     }
   };
   const operation begun = observe(std::move(subject), nullptr, number);

@@ -2,6 +2,7 @@
 #include "resolver_impl.hpp"
 
 #include "core/target.hpp"
+#include "io/fork.hpp"
 #include "io/tls_context.hpp"
 #include "tls_stream_impl.hpp"
 
@@ -20,6 +21,7 @@ constexpr std::size_t most_contexts = 16;
 
 // Made when first wanted: reading the system's authorities takes milliseconds.
 result<std::shared_ptr<io::tls_context>> resolver::impl::tls_context_for(const std::string& ca_file) {
+  const io::fork_shelter::of_this_thread inside;
   const std::lock_guard lock(tls_mutex_);
   if (const auto at = tls_.find(ca_file); at != tls_.end()) return at->second;
   LBRESOLVE_TRY(made, io::tls_context::create(ca_file));

@@ -64,15 +64,27 @@ result<std::unique_ptr<event_loop>> event_loop::create() {
   return loop;
 }
 
+event_loop::event_loop() : shelter_([this] { close_in_child(); }) {}
 event_loop::~event_loop() = default;
 
+// The sockets would keep connections alive that the parent has closed. Not by epoll: its set is the parent's.
+void event_loop::close_in_child() noexcept {
+  for (std::size_t fd = 0; fd < slots_.size(); ++fd)
+    if (slots_[fd].told != nullptr) ::close(static_cast<int>(fd));
+  epoll_.reset();
+  timer_fd_.reset();
+  wake_fd_.reset();
+}
+
 int event_loop::fd() {
+  if (is_inherited()) return -1;
   embedded_ = true;
   if (!running_ && !heap_.empty()) arm(heap_.front()->when_);
   return epoll_.get();
 }
 
 std::error_code event_loop::watch(int fd, bool read, bool write, watcher& w, trigger how) {
+  if (is_inherited()) return errno_code(EBADF);
   const auto index = static_cast<std::size_t>(fd);
   if (index >= slots_.size()) slots_.resize(std::max(index + 1, slots_.size() * 2));
   slot& s = slots_[index];
@@ -98,6 +110,7 @@ void event_loop::unwatch(int fd) noexcept {
   const auto index = static_cast<std::size_t>(fd);
   if (fd < 0 || index >= slots_.size() || slots_[index].told == nullptr) return;
   slots_[index].told = nullptr;
+  if (is_inherited()) return;
   ::epoll_ctl(epoll_.get(), EPOLL_CTL_DEL, fd, nullptr);
 }
 
@@ -117,6 +130,7 @@ void event_loop::post(std::function<void()> f) {
 }
 
 void event_loop::wake() noexcept {
+  if (is_inherited()) return;
   const std::uint64_t one = 1;
   // Cannot fail: the counter would have to be at its maximum, and then the loop is awake anyway.
   [[maybe_unused]] const auto written = ::write(wake_fd_.get(), &one, sizeof(one));
@@ -127,18 +141,31 @@ void event_loop::defer(std::function<void()> f) {
   if (!running_ && deferred_.size() == 1) post([] {});  // so that there is a round
 }
 
+void event_loop::tell(std::function<void()> f) {
+  told_.push_back(std::move(f));
+  if (!running_ && told_.size() == 1) post([] {});  // so that there is a round
+}
+
 void event_loop::run_once(std::optional<core::duration> max_wait) {
+  if (is_inherited()) return;
   running_ = true;
   runner_.store(std::this_thread::get_id(), std::memory_order_relaxed);
-  wait(max_wait);
-  fire_timers();
-  run_posted();
-  run_deferred();
+  run_handlers(max_wait);
+  run_told();
+  if (is_inherited()) return;
   runner_.store({}, std::memory_order_relaxed);
   running_ = false;
   if (!embedded_) return;
   if (!heap_.empty()) arm(heap_.front()->when_);
   if (posted_.load(std::memory_order_acquire)) wake();  // by what was posted just now
+}
+
+void event_loop::run_handlers(std::optional<core::duration> max_wait) {
+  const std::lock_guard inside(shelter_);
+  wait(max_wait);
+  fire_timers();
+  run_posted();
+  run_deferred();
 }
 
 void event_loop::wait(std::optional<core::duration> max_wait) {
@@ -153,18 +180,27 @@ void event_loop::wait(std::optional<core::duration> max_wait) {
     if (*timeout > longest_plain_sleep) arm(when);
   }
 
-  int count = 0;
-  if (!timeout || *timeout <= core::duration::zero()) {
-    count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), timeout ? 0 : -1);
-  } else if (!precise_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), *timeout, count)) {
-    if (!heap_.empty()) arm(heap_.front()->when_);
-    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(std::min(*timeout, core::duration(24h)));
-    count = ::epoll_wait(epoll_.get(), events.data(), static_cast<int>(events.size()), static_cast<int>(ms.count()));
-  }
+  const int count = sleep(timeout, events);
   for (int i = 0; i < count; ++i) {
     const auto& event = events[static_cast<std::size_t>(i)];
     dispatch(event.data.u64, event.events);
   }
+}
+
+int event_loop::sleep(std::optional<core::duration> timeout, std::array<epoll_event, 64>& events) {
+  const int capacity = static_cast<int>(events.size());
+  if (timeout && *timeout <= core::duration::zero()) return ::epoll_wait(epoll_.get(), events.data(), capacity, 0);
+  shelter_.unlock();
+  int count = 0;
+  if (!timeout) {
+    count = ::epoll_wait(epoll_.get(), events.data(), capacity, -1);
+  } else if (!precise_wait(epoll_.get(), events.data(), capacity, *timeout, count)) {
+    if (!heap_.empty()) arm(heap_.front()->when_);
+    const auto ms = std::chrono::ceil<std::chrono::milliseconds>(std::min(*timeout, core::duration(24h)));
+    count = ::epoll_wait(epoll_.get(), events.data(), capacity, static_cast<int>(ms.count()));
+  }
+  shelter_.lock();
+  return count;
 }
 
 void event_loop::dispatch(std::uint64_t key, std::uint32_t events) {
@@ -208,6 +244,16 @@ void event_loop::run_deferred() {
   deferred_.clear();
 }
 
+// In a child the rest is left as it is: it is the parent's.
+void event_loop::run_told() {
+  for (std::size_t i = 0; i < told_.size(); ++i) {
+    const auto f = std::move(told_[i]);
+    f();
+    if (is_inherited()) return;
+  }
+  told_.clear();
+}
+
 void event_loop::fire_timers() {
   if (heap_.empty()) return;
   const auto time = now();
@@ -230,6 +276,7 @@ void event_loop::fire_timers() {
 }
 
 void event_loop::arm(core::time_point deadline) noexcept {
+  if (is_inherited()) return;
   // Later than what is armed: let it wake early once, that is cheaper than setting it each time a deadline moves back.
   if (deadline >= armed_) return;
   const auto since_boot = std::max(deadline.time_since_epoch(), core::duration(1));  // zero would disarm

@@ -2,10 +2,12 @@
 #pragma once
 
 #include "core/time.hpp"
+#include "io/fork.hpp"
 #include "io/socket.hpp"
 
 #include <lbresolve/error.hpp>
 
+#include <array>
 #include <atomic>
 #include <cstddef>
 #include <cstdint>
@@ -17,11 +19,16 @@
 #include <thread>
 #include <vector>
 
+struct epoll_event;
+
 namespace lbresolve::io {
 
 /// One thread runs it; only post() may be called from others. Handlers run inside run_once(), in the order: ready
-/// descriptors, due timers, posted functions, deferred ones. They may watch, unwatch, set, clear, post and destroy
-/// their own objects, but not the loop, and must not call run_once().
+/// descriptors, due timers, posted functions, deferred ones, those that tell the user. They may watch, unwatch, set,
+/// clear, post and destroy their own objects, but not the loop, and must not call run_once().
+///
+/// In a forked child a parent's loop is dead: it runs nothing, and leaves the epoll set alone that the parent goes on
+/// using. Its descriptors and those it watched are closed in the child.
 class event_loop {
  public:
   /// Told when a descriptor is ready. A hang-up or an error counts as readable, and as writable too where that is
@@ -95,6 +102,14 @@ class event_loop {
   /// better done once for all that happens in a round. Only on the thread that runs the loop.
   void defer(std::function<void()> f);
 
+  /// Runs `f`, which calls back to the user, as the last thing of this round or of the next one: when no handler is
+  /// under way, so that it may do anything. It may fork, and in the child nothing more of the round happens. Only on
+  /// the thread that runs the loop.
+  void tell(std::function<void()> f);
+
+  /// Whether this is the loop of a parent.
+  bool is_inherited() const noexcept { return born_.is_inherited(); }
+
   /// Waits for work and does it once. nullopt waits as long as it takes, zero does only what is due.
   void run_once(std::optional<core::duration> max_wait);
 
@@ -105,12 +120,16 @@ class event_loop {
     std::uint32_t events = 0;
   };
 
-  event_loop() = default;
+  event_loop();
+  void run_handlers(std::optional<core::duration> max_wait);
+  int sleep(std::optional<core::duration> timeout, std::array<epoll_event, 64>& events);
   void wait(std::optional<core::duration> max_wait);
   void dispatch(std::uint64_t key, std::uint32_t events);
   void fire_timers();
   void run_posted();
   void run_deferred();
+  void run_told();
+  void close_in_child() noexcept;
   void arm(core::time_point deadline) noexcept;
   void wake() noexcept;
   void place_at(std::size_t index, timer& t) noexcept;
@@ -126,8 +145,12 @@ class event_loop {
   std::vector<timer*> due_;               // being fired; null where cleared meanwhile
   core::time_point armed_ = core::never;  // what timer_fd_ will wake for
   std::vector<std::function<void()>> deferred_;
+  std::vector<std::function<void()>> told_;
   bool embedded_ = false;
   bool running_ = false;
+
+  birthplace born_;
+  fork_shelter shelter_;  // entered while handlers run
 
   std::atomic<bool> posted_{false};
   std::atomic<std::thread::id> runner_{};  // of run_once(), while inside

@@ -3,6 +3,7 @@
 
 #include "core/balance.hpp"
 #include "core/random.hpp"
+#include "io/fork.hpp"
 
 #include <lbresolve/endpoint.hpp>
 #include <lbresolve/options.hpp>
@@ -49,6 +50,9 @@ inline const endpoint& pick_from(lbresolve::policy by, const core::pick_head& he
 /// Thread-safe.
 class pick_board {
  public:
+  /// In a forked child nobody renews its plan, and its lock may be locked for good.
+  bool is_inherited() const noexcept { return born_.is_inherited(); }
+
   /// Changes with every plan; 0: there is none.
   std::uint64_t version() const noexcept { return version_.load(std::memory_order_acquire); }
 
@@ -75,6 +79,7 @@ class pick_board {
   mutable std::mutex mutex_;  // guards the next two
   std::shared_ptr<const board_plan> plan_;
   std::uint64_t published_ = 0;
+  birthplace born_;
   std::atomic<std::uint64_t> version_{0};
   std::atomic<bool> used_{true};  // written once a look, so that it may lie beside what every pick reads
 };

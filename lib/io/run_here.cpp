@@ -1,6 +1,7 @@
 #include "io/run_here.hpp"
 
 #include "io/clock.hpp"
+#include "io/fork.hpp"
 
 #include <poll.h>
 
@@ -17,7 +18,8 @@ constexpr core::duration look_for_stop_every = std::chrono::milliseconds{50};
 /// The sockets of one race.
 class sockets {
  public:
-  sockets(core::operation& work, const connector_settings& settings) : work_(work), settings_(settings) {}
+  sockets(core::operation& work, const connector_settings& settings, fork_shelter::of_this_thread& inside)
+      : work_(work), settings_(settings), inside_(inside) {}
 
   void open(std::size_t number, const endpoint& to) {
     one& o = open_.emplace_back(one{socket_attempt(to), number});
@@ -45,7 +47,8 @@ class sockets {
     // Rounded up: waking a moment early would only mean another round.
     const core::duration left = std::clamp(until - io::now(), core::duration::zero(), look_for_stop_every);
     const auto ms = std::chrono::ceil<std::chrono::milliseconds>(left).count();
-    if (::poll(polled.data(), polled.size(), static_cast<int>(ms)) <= 0) return false;
+    if (inside_.leave_for([&] { return ::poll(polled.data(), polled.size(), static_cast<int>(ms)); }) <= 0)
+      return false;
     for (std::size_t i = 0; i < polled.size(); ++i)
       if (polled[i].revents != 0) tell(numbers[i], find(numbers[i])->attempt.go_on());
     return true;
@@ -72,6 +75,7 @@ class sockets {
 
   core::operation& work_;
   const connector_settings& settings_;
+  fork_shelter::of_this_thread& inside_;
   std::vector<one> open_;
 };
 
@@ -80,7 +84,8 @@ class sockets {
 local_outcome run_here(core::operation& work, const connector_settings& settings, core::answer_store& answers,
                        core::random_source& random, const std::atomic<bool>& stop, const interruption& interrupted) {
   using step = core::operation_action::kind;
-  sockets s(work, settings);
+  fork_shelter::of_this_thread inside;
+  sockets s(work, settings, inside);
   local_outcome out;
   for (;;) {
     if (stop.load(std::memory_order_relaxed)) work.cancel(io::now());
@@ -105,7 +110,7 @@ local_outcome run_here(core::operation& work, const connector_settings& settings
         s.take(a.attempt);
         break;
       case step::wait:
-        if (!s.wait(a.until) && interrupted && interrupted()) work.cancel(io::now());
+        if (!s.wait(a.until) && interrupted && inside.leave_for(interrupted)) work.cancel(io::now());
         break;
       case step::done:
         for (const core::question& q : work.distrusted()) answers.ask_again(q, io::now());

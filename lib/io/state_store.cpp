@@ -2,8 +2,6 @@
 
 #include "io/state_file.hpp"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <atomic>
 #include <condition_variable>
@@ -61,6 +59,7 @@ struct state_store::shared {
   const timing when;
   std::atomic<bool> hurry{false};  // the file's work is to end now
   state_file file;                 // the thread's alone
+  fork_shelter inside;             // entered while it uses the file
 
   std::mutex mutex;
   std::condition_variable work;      // for the thread
@@ -152,7 +151,9 @@ void state_store::shared::do_write(std::unique_lock<std::mutex>& lock) {
   rows some;
   some.reserve(batch.size());
   for (const auto& [at, one] : batch) some.push_back(one);
+  inside.lock();
   const auto ended = file.write(some, clear, std::chrono::system_clock::now());
+  inside.unlock();
   lock.lock();
   keep_warnings(file.take_warnings());
 
@@ -174,7 +175,9 @@ void state_store::shared::do_load(std::unique_lock<std::mutex>& lock) {
   const pending_load one = std::move(loads.front());
   loads.pop_front();
   lock.unlock();
+  inside.lock();
   rows found = file.load(one.network, one.now);
+  inside.unlock();
   lock.lock();
   keep_warnings(file.take_warnings());
   if (hurry) return;
@@ -205,10 +208,10 @@ result<std::unique_ptr<state_store>> state_store::open(std::string path, timing 
 }
 
 state_store::state_store(std::string path, timing when)
-    : pid_(::getpid()), worker_(std::make_unique<worker>(std::make_shared<shared>(std::move(path), when))) {}
+    : worker_(std::make_unique<worker>(std::make_shared<shared>(std::move(path), when))) {}
 
 /// In a child, where the thread is not, and where the mutex may be locked by it for good.
-bool state_store::is_inherited() const noexcept { return ::getpid() != pid_; }
+bool state_store::is_inherited() const noexcept { return born_.is_inherited(); }
 
 state_store::~state_store() {
   if (is_inherited()) {

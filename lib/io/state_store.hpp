@@ -3,10 +3,9 @@
 
 #include "core/remembered.hpp"
 #include "core/time.hpp"
+#include "io/fork.hpp"
 
 #include <lbresolve/error.hpp>
-
-#include <sys/types.h>
 
 #include <chrono>
 #include <cstdint>
@@ -28,8 +27,9 @@ namespace lbresolve::io {
 ///
 /// What was put is in the file a second later at most; being killed at any moment loses no more and damages nothing.
 ///
-/// In a forked child the parent's store does nothing; the child opens its own. That one does nothing either, and warns,
-/// if the parent was using the file in the very moment of the fork: its SQLite library is then locked for good.
+/// In a forked child the parent's store does nothing; the child opens its own. fork() waits until the file is not in
+/// use (fork_shelter); where the disk takes longer than that, the child's SQLite library is locked for good, and its
+/// store does nothing either, and warns.
 class state_store {
  public:
   struct timing {
@@ -83,7 +83,7 @@ class state_store {
   state_store(std::string path, timing when);
   bool is_inherited() const noexcept;
 
-  const pid_t pid_;
+  birthplace born_;
   std::unique_ptr<worker> worker_;
 };
 

@@ -5,6 +5,7 @@
 namespace lbresolve::io {
 
 void tls_session_cache::put(const std::string& key, ssl_session_pointer session) {
+  if (born_.is_inherited()) return;
   const std::lock_guard lock(mutex_);
   std::size_t of_this_key = 0;
   std::erase_if(sessions_, [&](const auto& s) { return s.first == key && ++of_this_key >= most_of_one_key; });
@@ -13,6 +14,7 @@ void tls_session_cache::put(const std::string& key, ssl_session_pointer session)
 }
 
 ssl_session_pointer tls_session_cache::take(const std::string& key) {
+  if (born_.is_inherited()) return nullptr;
   const std::lock_guard lock(mutex_);
   const auto at = std::find_if(sessions_.begin(), sessions_.end(), [&](const auto& s) { return s.first == key; });
   if (at == sessions_.end()) return nullptr;

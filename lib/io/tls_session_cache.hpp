@@ -1,6 +1,7 @@
 // Sessions that may be resumed, of all the servers that were spoken to.
 #pragma once
 
+#include "io/fork.hpp"
 #include "io/openssl.hpp"
 
 #include <cstddef>
@@ -11,7 +12,8 @@
 
 namespace lbresolve::io {
 
-/// Bounded; the session unused for the longest goes first. Thread-safe.
+/// Bounded; the session unused for the longest goes first. Thread-safe. A parent's is empty in a forked child and stays
+/// so: connections of the parent may be used there, and the lock may be locked for good.
 class tls_session_cache {
  public:
   /// @param key who was authenticated, and by what rule: another key must never get the session
@@ -24,6 +26,7 @@ class tls_session_cache {
   static constexpr std::size_t most = 256;
   static constexpr std::size_t most_of_one_key = 4;
 
+  birthplace born_;
   std::mutex mutex_;
   std::list<std::pair<std::string, ssl_session_pointer>> sessions_;  // newest first
 };

@@ -117,7 +117,7 @@ struct selection_options {
 };
 
 /// Runs once for each attempt, after the socket is made and before it connects, on the thread that races: set socket
-/// options here. An error skips that attempt. It must not block, throw, or close the descriptor.
+/// options here. An error skips that attempt. It must not block, throw, fork, or close the descriptor.
 using socket_hook = std::function<std::error_code(int fd, const endpoint& to)>;
 
 /// Asked about every 50 ms by a call that blocks, on the thread that it blocks: true ends the call with errc::cancelled.

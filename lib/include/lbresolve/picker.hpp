@@ -25,7 +25,7 @@ struct board_plan;
 class picker {
  public:
   /// The endpoint for the next request. Empty once the answers have expired and could not be renewed, or were not used
-  /// for a while: ask resolver::make_picker() again.
+  /// for a while, and in a forked child of the process that made it: ask resolver::make_picker() again.
   std::optional<endpoint> pick() noexcept;
 
   picker(const picker& other);

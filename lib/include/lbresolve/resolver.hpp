@@ -54,6 +54,10 @@ using probe_callback = std::function<void(result<probe_report>)>;
 /// have to wait for an upstream; a call whose thread cannot be started gives a null operation, and no callback.
 /// Destroying the resolver cancels what is under way: those callbacks are dropped, blocking calls return
 /// errc::cancelled. It may be destroyed inside a callback.
+///
+/// After fork() the child may go on using it, or destroy it: it starts afresh there, with the same settings, a thread,
+/// descriptors and a cache of its own, and leaves the parent's alone. What was under way completes in the parent only.
+/// docs/embedding.md says more.
 class resolver {
  public:
   /// Fails with errc::invalid_option on a server or setting it cannot use.
@@ -127,8 +131,9 @@ class resolver {
 
  private:
   class impl;
-  explicit resolver(std::shared_ptr<impl> state) noexcept;
-  std::shared_ptr<impl> impl_;
+  class per_process;
+  explicit resolver(std::unique_ptr<per_process> state) noexcept;
+  std::unique_ptr<per_process> state_;
 };
 
 }  // namespace lbresolve
