@@ -52,7 +52,7 @@ resolver::impl::impl(core::settings s, std::unique_ptr<io::event_loop> loop, std
   dialing.source_of = source_lookup_for({});
   dialer_ = std::make_unique<io::upstream_dialer>(*loop_, std::move(dialing));
   driver_ = std::make_unique<io::driver>(*loop_, cache_, settings_.chosen.racing.late_answers, memory_, dialer_.get());
-  observer_ = std::make_unique<io::observer>(*loop_, *driver_, [this] {
+  members_ = std::make_unique<io::member_watch>(*loop_, *driver_, [this] {
     const std::lock_guard lock(mutex_);
     return ++last_id_;
   });

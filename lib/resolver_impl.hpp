@@ -6,9 +6,9 @@
 #include "io/driver.hpp"
 #include "io/event_loop.hpp"
 #include "io/fork.hpp"
+#include "io/member_watch.hpp"
 #include "io/named_plans.hpp"
 #include "io/network_watch.hpp"
-#include "io/observer.hpp"
 #include "io/run_here.hpp"
 #include "io/shared_cache.hpp"
 #include "io/shared_selection.hpp"
@@ -136,9 +136,9 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   result<std::shared_ptr<io::tls_context>> tls_context_for(const std::string& ca_file);
 
   // resolver_observe.cpp
-  result<io::observer::subject> make_subject(std::string_view target, const connect_options& o);
+  result<io::member_watch::subject> make_subject(std::string_view target, const connect_options& o);
   /// @param number is told the operation's, before anything is observed
-  operation observe(io::observer::subject s, std::function<void()> on_shut_down,
+  operation observe(io::member_watch::subject s, std::function<void()> on_shut_down,
                     const std::shared_ptr<id>& number = nullptr);
   void stop_observing(id number);
   using publisher = std::function<void(std::optional<io::board_plan>)>;
@@ -171,7 +171,7 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   std::once_flag network_known_;
   io::named_plans plans_;  // of pick()
   std::mutex learned_mutex_;
-  std::vector<endpoint> learned_;  // guarded by learned_mutex_: for the observer, on the loop's thread
+  std::vector<endpoint> learned_;  // guarded by learned_mutex_: for the member watch, on the loop's thread
   bool observing_ = false;         // likewise: somebody has ever watched or picked
 
   std::mutex tls_mutex_;
@@ -189,7 +189,7 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   std::shared_ptr<const core::system_settings> applied_;  // of the loop's thread: whose upstreams are in use
   std::unique_ptr<io::upstream_dialer> dialer_;           // of the loop's thread
   std::unique_ptr<io::driver> driver_;                    // of the loop's thread
-  std::unique_ptr<io::observer> observer_;                // of the loop's thread
+  std::unique_ptr<io::member_watch> members_;             // of the loop's thread
   std::unique_ptr<io::network_watch> network_;            // of the loop's thread; made when it first runs
 };
 

@@ -61,7 +61,7 @@ void resolver::impl::restore(const std::vector<core::remembered>& rows) {
   memory_.with([&](core::selection& m) { m.restore(rows, io::now(), system_clock::now()); });
 }
 
-// On the thread that learned it. The store only queues; the observer is the loop's.
+// On the thread that learned it. The store only queues; the member watch is the loop's.
 void resolver::impl::on_learned(const endpoint& at) {
   if (store_) {
     const auto rows = memory_.with([](core::selection& m) { return m.take_changed(io::now(), system_clock::now()); });
@@ -79,7 +79,7 @@ void resolver::impl::on_learned(const endpoint& at) {
       const std::lock_guard lock(learned_mutex_);
       learned.swap(learned_);
     }
-    for (const endpoint& e : learned) observer_->on_learned(e);
+    for (const endpoint& e : learned) members_->on_learned(e);
   });
 }
 

@@ -21,11 +21,11 @@ error cancelled(const char* what) {
 
 }  // namespace
 
-result<io::observer::subject> resolver::impl::make_subject(std::string_view target, const connect_options& o) {
+result<io::member_watch::subject> resolver::impl::make_subject(std::string_view target, const connect_options& o) {
   LBRESOLVE_TRY(what, core::parse_target(target, true));
   BOOST_OUTCOME_TRYV(core::check(o));
   know_network();
-  io::observer::subject s;
+  io::member_watch::subject s;
   s.memory = core::memory_for(settings_, memory_, what, o.mode.value_or(settings_.chosen.selection.mode));
   s.look_up = [this, text = std::string(target), o](bool use_cache) {
     connect_options settings = o;
@@ -41,7 +41,7 @@ result<io::observer::subject> resolver::impl::make_subject(std::string_view targ
   return s;
 }
 
-operation resolver::impl::observe(io::observer::subject s, std::function<void()> on_shut_down,
+operation resolver::impl::observe(io::member_watch::subject s, std::function<void()> on_shut_down,
                                   const std::shared_ptr<id>& told_number) {
   id number = 0;
   {
@@ -56,16 +56,16 @@ operation resolver::impl::observe(io::observer::subject s, std::function<void()>
   }
   memory_.listen(true);
   if (told_number) *told_number = number;
-  loop_->post([this, number, shared = std::make_shared<io::observer::subject>(std::move(s))] {
+  loop_->post([this, number, shared = std::make_shared<io::member_watch::subject>(std::move(s))] {
     watch_network();
-    observer_->add(number, std::move(*shared));
+    members_->add(number, std::move(*shared));
   });
   return {number};
 }
 
 void resolver::impl::stop_observing(id number) {
   claim(number);
-  loop_->post([this, number] { observer_->remove(number); });
+  loop_->post([this, number] { members_->remove(number); });
 }
 
 // ---- Pickers ------------------------------------------------------------------------------------------------------
@@ -171,7 +171,7 @@ result<watch_id> resolver::impl::watch(std::string_view target, watch_callback t
 
 bool resolver::impl::unwatch(watch_id which) noexcept {
   if (!claim(which.id)) return false;
-  loop_->post([this, which] { observer_->remove(which.id); });
+  loop_->post([this, which] { members_->remove(which.id); });
   return true;
 }
 

@@ -72,13 +72,12 @@ class fork_shelter::of_this_thread {
   of_this_thread(const of_this_thread&) = delete;
   of_this_thread& operator=(const of_this_thread&) = delete;
 
-  /// Runs `f` outside, for what waits, and gives what it gives.
+  /// Runs `f` outside, for what waits.
   template <class F>
-  auto leave_for(F&& f) {
+  void leave_for(F&& f) {
     leave();
-    const auto given = f();
+    f();
     enter();
-    return given;
   }
 
  private:

@@ -47,8 +47,9 @@ class sockets {
     // Rounded up: waking a moment early would only mean another round.
     const core::duration left = std::clamp(until - io::now(), core::duration::zero(), look_for_stop_every);
     const auto ms = std::chrono::ceil<std::chrono::milliseconds>(left).count();
-    if (inside_.leave_for([&] { return ::poll(polled.data(), polled.size(), static_cast<int>(ms)); }) <= 0)
-      return false;
+    int ready = 0;
+    inside_.leave_for([&] { ready = ::poll(polled.data(), polled.size(), static_cast<int>(ms)); });
+    if (ready <= 0) return false;
     for (std::size_t i = 0; i < polled.size(); ++i)
       if (polled[i].revents != 0) tell(numbers[i], find(numbers[i])->attempt.go_on());
     return true;
@@ -110,7 +111,10 @@ local_outcome run_here(core::operation& work, const connector_settings& settings
         s.take(a.attempt);
         break;
       case step::wait:
-        if (!s.wait(a.until) && interrupted && inside.leave_for(interrupted)) work.cancel(io::now());
+        if (!s.wait(a.until) && interrupted)
+          inside.leave_for([&] {
+            if (interrupted()) work.cancel(io::now());
+          });
         break;
       case step::done:
         for (const core::question& q : work.distrusted()) answers.ask_again(q, io::now());

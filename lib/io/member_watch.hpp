@@ -19,7 +19,7 @@
 namespace lbresolve::io {
 
 /// Everything here runs on the thread of its event loop.
-class observer final : private event_loop::timer_handler {
+class member_watch final : private event_loop::timer_handler {
  public:
   using id = std::uint64_t;
 
@@ -38,10 +38,10 @@ class observer final : private event_loop::timer_handler {
   };
 
   /// @param next_id for operations of its own, apart from all others
-  observer(event_loop& loop, driver& with, std::function<driver::operation_id()> next_id);
-  ~observer();
-  observer(const observer&) = delete;
-  observer& operator=(const observer&) = delete;
+  member_watch(event_loop& loop, driver& with, std::function<driver::operation_id()> next_id);
+  ~member_watch();
+  member_watch(const member_watch&) = delete;
+  member_watch& operator=(const member_watch&) = delete;
 
   void add(id which, subject s);
   void remove(id which);

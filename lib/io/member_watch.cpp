@@ -1,4 +1,4 @@
-#include "io/observer.hpp"
+#include "io/member_watch.hpp"
 
 #include "io/clock.hpp"
 
@@ -8,17 +8,17 @@
 
 namespace lbresolve::io {
 
-observer::observer(event_loop& loop, driver& with, std::function<driver::operation_id()> next_id)
+member_watch::member_watch(event_loop& loop, driver& with, std::function<driver::operation_id()> next_id)
     : driver_(with), next_id_(std::move(next_id)), timer_(loop, *this) {}
 
-observer::~observer() = default;
+member_watch::~member_watch() = default;
 
-void observer::add(id which, subject s) {
+void member_watch::add(id which, subject s) {
   subjects_[which].what = std::move(s);
   renew(which, true);
 }
 
-void observer::remove(id which) {
+void member_watch::remove(id which) {
   const auto at = subjects_.find(which);
   if (at == subjects_.end()) return;
   unindex(which, at->second);
@@ -27,7 +27,7 @@ void observer::remove(id which) {
   rearm();
 }
 
-void observer::renew(id which, bool use_cache) {
+void member_watch::renew(id which, bool use_cache) {
   observed& o = subjects_.at(which);
   if (std::exchange(o.renewing, true)) return;
   o.renew_at = core::never;
@@ -39,7 +39,7 @@ void observer::renew(id which, bool use_cache) {
 }
 
 // DNS that fails takes nobody away: what was known stays until it expires, and for a watch also then.
-void observer::on_renewed(id which, core::resolve_operation& work) {
+void member_watch::on_renewed(id which, core::resolve_operation& work) {
   const auto at = subjects_.find(which);
   if (at == subjects_.end()) return;  // removed meanwhile
   observed& o = at->second;
@@ -65,7 +65,7 @@ void observer::on_renewed(id which, core::resolve_operation& work) {
   if (const auto still = subjects_.find(which); still != subjects_.end()) plan(which, still->second);
 }
 
-void observer::on_learned(const endpoint& learned) {
+void member_watch::on_learned(const endpoint& learned) {
   const auto [first, last] = by_member_.equal_range(learned);
   std::vector<id> concerned;
   for (auto i = first; i != last; ++i) concerned.push_back(i->second);
@@ -77,7 +77,7 @@ void observer::on_learned(const endpoint& learned) {
   }
 }
 
-void observer::look(observed& o) {
+void member_watch::look(observed& o) {
   const core::time_point now = io::now();
   o.what.memory.look_up(o.members, now, random_);
   const bool settled = std::all_of(o.members.begin(), o.members.end(), [](const core::candidate& c) {
@@ -89,13 +89,13 @@ void observer::look(observed& o) {
   tell(members);
 }
 
-void observer::lapse(id which, observed& o) {
+void member_watch::lapse(id which, observed& o) {
   const auto tell = std::move(o.what.on_update);
   remove(which);
   tell({});
 }
 
-void observer::on_timer() {
+void member_watch::on_timer() {
   const core::time_point now = io::now();
   std::vector<id> due;
   while (const auto which = wakes_.due(now)) {
@@ -120,13 +120,13 @@ void observer::on_timer() {
   rearm();
 }
 
-void observer::index(id which, const observed& o) {
+void member_watch::index(id which, const observed& o) {
   std::set<endpoint> told;
   for (const core::candidate& c : o.members)
     if (told.insert(c.endpoint).second) by_member_.emplace(c.endpoint, which);
 }
 
-void observer::unindex(id which, const observed& o) {
+void member_watch::unindex(id which, const observed& o) {
   for (const core::candidate& c : o.members) {
     const auto [first, last] = by_member_.equal_range(c.endpoint);
     for (auto i = first; i != last; ++i) {
@@ -137,11 +137,11 @@ void observer::unindex(id which, const observed& o) {
   }
 }
 
-void observer::plan(id which, observed& o) {
+void member_watch::plan(id which, observed& o) {
   wakes_.set(o.wake, std::min(o.renew_at, o.look_at), which);
   rearm();
 }
 
-void observer::rearm() { timer_.set(wakes_.earliest()); }
+void member_watch::rearm() { timer_.set(wakes_.earliest()); }
 
 }  // namespace lbresolve::io
