@@ -101,4 +101,12 @@ void fork_shelter::of_this_thread::leave() {
   if (--own_.depth == 0) own_.inside.unlock();
 }
 
+void fork_shelter::of_this_thread::call_outside(const std::function<void()>& f) {
+  shelter& own = mine();
+  if (own.depth == 0) return f();
+  own.inside.unlock();
+  f();
+  own.inside.lock();
+}
+
 }  // namespace lbresolve::io

@@ -1,6 +1,7 @@
 // Everything, and the two calls most programs need.
 #pragma once
 
+#include <lbresolve/observer.hpp>
 #include <lbresolve/resolver.hpp>
 #include <lbresolve/version.hpp>
 
