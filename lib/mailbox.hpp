@@ -3,6 +3,7 @@
 
 #include <lbresolve/error.hpp>
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <optional>
@@ -25,6 +26,11 @@ class mailbox {
     std::unique_lock lock(mutex_);
     arrived_.wait(lock, [this] { return value_.has_value(); });
     return std::move(*value_);
+  }
+  /// True: something has come within so long.
+  bool wait(std::chrono::milliseconds at_most) {
+    std::unique_lock lock(mutex_);
+    return arrived_.wait_for(lock, at_most, [this] { return value_.has_value(); });
   }
   bool has_mail() {
     const std::lock_guard lock(mutex_);

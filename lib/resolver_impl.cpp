@@ -163,22 +163,23 @@ result<std::unique_ptr<core::measure_operation>> resolver::impl::prepare_probe(s
 template <class T, class Work>
 result<T> resolver::impl::block_on(result<std::unique_ptr<Work>> work, job j,
                                    std::function<result<T>(core::operation&, io::connected_socket)> conclude,
-                                   const char* what) {
+                                   const char* what, const interruption& interrupted) {
   if (!work) return std::move(work).error();
   j.work = std::move(work).value();
-  auto here = io::run_here(*j.work, j.sockets, cache_, thread_random(), stopping_);
+  auto here = io::run_here(*j.work, j.sockets, cache_, thread_random(), stopping_, interrupted);
   refresh(here.refresh, j.system);
   if (here.done) {
     look_at_probes();
     return conclude(*j.work, std::move(here.winner));
   }
-  return wait_for<T>(std::move(j), std::move(conclude), what);
+  return wait_for<T>(std::move(j), std::move(conclude), what, interrupted);
 }
 
 result<resolution> resolver::impl::resolve(std::string_view target, const resolve_options& o) {
   job j;
   auto work = prepare(target, o, j.system);
-  return block_on<resolution>(std::move(work), std::move(j), observed<resolution>(conclude_resolve), "lookup");
+  return block_on<resolution>(std::move(work), std::move(j), observed<resolution>(conclude_resolve), "lookup",
+                              o.interrupted);
 }
 
 result<connection> resolver::impl::connect(std::string_view target, const connect_options& o) {
@@ -186,20 +187,23 @@ result<connection> resolver::impl::connect(std::string_view target, const connec
   LBRESOLVE_TRY(sockets, sockets_for(target, o));
   j.sockets = std::move(sockets);
   auto work = prepare(target, o, j.system);
-  return block_on<connection>(std::move(work), std::move(j), observed_connect(conclude_connect, o), "connect");
+  return block_on<connection>(std::move(work), std::move(j), observed_connect(conclude_connect, o), "connect",
+                              o.interrupted);
 }
 
 result<explanation> resolver::impl::explain(std::string_view target, const connect_options& o) {
   job j;
   auto work = prepare_explain(target, o, j.system);
-  return block_on<explanation>(std::move(work), std::move(j), observed<explanation>(conclude_explain), "explain");
+  return block_on<explanation>(std::move(work), std::move(j), observed<explanation>(conclude_explain), "explain",
+                               o.interrupted);
 }
 
 result<probe_report> resolver::impl::probe(std::string_view target, const connect_options& o) {
   job j;
   j.sockets = {o.source_address, o.interface, o.hook};
   auto work = prepare_probe(target, o, j.system);
-  return block_on<probe_report>(std::move(work), std::move(j), observed<probe_report>(conclude_probe), "probe");
+  return block_on<probe_report>(std::move(work), std::move(j), observed<probe_report>(conclude_probe), "probe",
+                                o.interrupted);
 }
 
 // No thread is started for it: what is in the cache came through the loop, so its thread is there. With loop::caller it
@@ -215,7 +219,7 @@ void resolver::impl::refresh(const std::vector<core::question>& questions,
 
 template <class T>
 result<T> resolver::impl::wait_for(job j, std::function<result<T>(core::operation&, io::connected_socket)> conclude,
-                                   const char* what) {
+                                   const char* what, const interruption& interrupted) {
   const std::string name(what);
   if (on_loop_thread())
     return error(make_error_code(errc::unsupported), "a blocking " + name +
@@ -229,7 +233,10 @@ result<T> resolver::impl::wait_for(job j, std::function<result<T>(core::operatio
     box->put(error(make_error_code(errc::cancelled), "the resolver was destroyed during the " + name));
   });
   if (!begun) return error(make_error_code(errc::local_resources), "the resolver's thread could not be started");
-  while (settings_.chosen.loop == loop::caller && !box->has_mail()) run_loop_once(std::chrono::milliseconds{50});
+  if (!wait_for_mail(*box, interrupted)) {
+    cancel(begun);
+    return error(make_error_code(errc::cancelled), "the " + name + " was interrupted");
+  }
   return box->take();
 }
 

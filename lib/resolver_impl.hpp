@@ -16,6 +16,7 @@
 #include "io/state_store.hpp"
 #include "io/system_config.hpp"
 #include "io/upstream_dialer.hpp"
+#include "mailbox.hpp"
 
 #include <lbresolve/resolver.hpp>
 
@@ -109,7 +110,8 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   core::source_lookup source_lookup_for(const connect_options& o);
   template <class T, class Work>
   result<T> block_on(result<std::unique_ptr<Work>> work, job j,
-                     std::function<result<T>(core::operation&, io::connected_socket)> conclude, const char* what);
+                     std::function<result<T>(core::operation&, io::connected_socket)> conclude, const char* what,
+                     const interruption& interrupted);
   template <class T, class Work>
   operation call_back(result<std::unique_ptr<Work>> work, job j, std::function<void(result<T>)> done,
                       std::function<result<T>(core::operation&, io::connected_socket)> conclude);
@@ -168,8 +170,11 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   bool on_loop_thread() const { return loop_thread_.load() == std::this_thread::get_id(); }
   void run_loop_once(std::optional<core::duration> max_wait);
   template <class T>
-  result<T> wait_for(job j, std::function<result<T>(core::operation&, io::connected_socket)> conclude,
-                     const char* what);
+  result<T> wait_for(job j, std::function<result<T>(core::operation&, io::connected_socket)> conclude, const char* what,
+                     const interruption& interrupted);
+  /// Runs the loop meanwhile, where that is the caller's to do. False: interrupted.
+  template <class T>
+  bool wait_for_mail(mailbox<T>& box, const interruption& interrupted);
 
   const core::settings settings_;
   io::system_config config_;
@@ -208,5 +213,19 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
 /// What a race was won with, as its caller gets it (resolver_tls.cpp).
 result<connection> connection_over(io::connected_socket winner, const endpoint& peer,
                                    std::shared_ptr<const trace> story);
+
+template <class T>
+bool resolver::impl::wait_for_mail(mailbox<T>& box, const interruption& interrupted) {
+  constexpr std::chrono::milliseconds slice{50};
+  const bool runs_loop = settings_.chosen.loop == loop::caller;
+  while ((runs_loop || interrupted) && !box.has_mail()) {
+    if (runs_loop)
+      run_loop_once(slice);
+    else if (box.wait(slice))
+      return true;
+    if (interrupted && interrupted()) return false;
+  }
+  return true;
+}
 
 }  // namespace lbresolve

@@ -118,7 +118,10 @@ result<bool> resolver::impl::begin_picking(std::string_view target, const connec
   subject.on_failure = [box](const error& e) { box->put(e); };
   const operation begun = observe(std::move(subject), [box] { box->put(cancelled("lookup")); });
   if (!begun) return error(make_error_code(errc::local_resources), "the resolver's thread could not be started");
-  while (settings_.chosen.loop == loop::caller && !box->has_mail()) run_loop_once(std::chrono::milliseconds{50});
+  if (!wait_for_mail(*box, o.interrupted)) {
+    stop_observing(begun.id);
+    return error(make_error_code(errc::cancelled), "the lookup was interrupted");
+  }
   auto first = box->take();
   claim(begun.id);
   if (!first) stop_observing(begun.id);

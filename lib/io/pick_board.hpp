@@ -4,6 +4,7 @@
 #include "core/balance.hpp"
 #include "core/random.hpp"
 #include "io/fork.hpp"
+#include "io/in_flight_count.hpp"
 
 #include <lbresolve/endpoint.hpp>
 #include <lbresolve/options.hpp>
@@ -18,14 +19,11 @@
 
 namespace lbresolve::io {
 
-/// What goes on at an endpoint, for all plans that have it.
-using in_flight_count = std::atomic<std::uint32_t>;
-
 /// One of the equals among which the policy chooses: a cache line, all that a pick looks at.
 struct alignas(64) board_choice {
   core::pick_choice how;
   endpoint at;
-  std::shared_ptr<const in_flight_count> busy;
+  count_hold busy;  ///< what goes on there, for all plans that have it
 };
 
 /// Immutable once published, but for the counts it points to. With policies that weigh nothing the choices stand in

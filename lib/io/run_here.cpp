@@ -33,7 +33,8 @@ class sockets {
     return taken;
   }
 
-  void wait(core::time_point until) {
+  /// False: nothing came, for 50 ms or until then, or a signal did.
+  bool wait(core::time_point until) {
     std::vector<pollfd> polled;
     std::vector<std::size_t> numbers;
     polled.reserve(open_.size());
@@ -48,9 +49,10 @@ class sockets {
     const auto ms = std::chrono::ceil<std::chrono::milliseconds>(left).count();
     int ready = 0;
     inside_.leave_for([&] { ready = ::poll(polled.data(), polled.size(), static_cast<int>(ms)); });
-    if (ready <= 0) return;
+    if (ready <= 0) return false;
     for (std::size_t i = 0; i < polled.size(); ++i)
       if (polled[i].revents != 0) tell(numbers[i], find(numbers[i])->attempt.go_on());
+    return true;
   }
 
  private:
@@ -81,7 +83,7 @@ class sockets {
 }  // namespace
 
 local_outcome run_here(core::operation& work, const connector_settings& settings, core::answer_store& answers,
-                       core::random_source& random, const std::atomic<bool>& stop) {
+                       core::random_source& random, const std::atomic<bool>& stop, const interruption& interrupted) {
   using step = core::operation_action::kind;
   fork_shelter::of_this_thread inside;
   sockets s(work, settings, inside);
@@ -109,7 +111,10 @@ local_outcome run_here(core::operation& work, const connector_settings& settings
         s.take(a.attempt);
         break;
       case step::wait:
-        s.wait(a.until);
+        if (!s.wait(a.until) && interrupted)
+          inside.leave_for([&] {
+            if (interrupted()) work.cancel(io::now());
+          });
         break;
       case step::done:
         for (const core::question& q : work.distrusted()) answers.ask_again(q, io::now());

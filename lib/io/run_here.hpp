@@ -5,6 +5,8 @@
 #include "core/operation.hpp"
 #include "io/socket_attempt.hpp"
 
+#include <lbresolve/options.hpp>
+
 #include <atomic>
 #include <vector>
 
@@ -18,8 +20,8 @@ struct local_outcome {
 };
 
 /// Runs `work` with what the cache has, waiting in poll(2): no hop to another thread, no descriptor but the attempts'.
-/// @param stop ends it as cancelled within 50 ms once set
+/// @param stop ends it as cancelled within 50 ms once set. @param interrupted likewise, once it says so; may be empty
 local_outcome run_here(core::operation& work, const connector_settings& settings, core::answer_store& answers,
-                       core::random_source& random, const std::atomic<bool>& stop);
+                       core::random_source& random, const std::atomic<bool>& stop, const interruption& interrupted);
 
 }  // namespace lbresolve::io

@@ -4,6 +4,7 @@
 #include "core/events.hpp"
 #include "core/selection.hpp"
 #include "core/selection_store.hpp"
+#include "io/in_flight_count.hpp"
 
 #include <atomic>
 #include <functional>
@@ -80,11 +81,11 @@ class shared_selection final : public core::selection_store {
   }
 
   /// What goes on at `at`, kept up to date as long as somebody else holds it too.
-  std::shared_ptr<const std::atomic<std::uint32_t>> in_flight(const endpoint& at) {
+  count_hold in_flight(const endpoint& at) {
     const std::lock_guard lock(mutex_);
     auto& kept = counts_[at];
-    if (!kept) kept = std::make_shared<std::atomic<std::uint32_t>>(memory_.in_flight(at));
-    const auto count = kept;  // held here, so that it is in use when the unused ones are dropped
+    if (!kept) kept = pool_.make(memory_.in_flight(at));
+    const count_hold count = kept;  // held here, so that it is in use when the unused ones are dropped
     if (counts_.size() > 2 * counts_at_last_look_ + 64) drop_unused_counts();
     return count;
   }
@@ -143,13 +144,15 @@ class shared_selection final : public core::selection_store {
   }
 
   void drop_unused_counts() {
-    std::erase_if(counts_, [](const auto& c) { return c.second.use_count() == 1; });
+    std::erase_if(counts_, [](const auto& c) { return c.second.is_last(); });
+    pool_.look_again();
     counts_at_last_look_ = counts_.size();
   }
 
   std::mutex mutex_;
   core::selection memory_;
-  std::unordered_map<endpoint, std::shared_ptr<std::atomic<std::uint32_t>>> counts_;
+  in_flight_counts pool_;
+  std::unordered_map<endpoint, count_hold> counts_;
   std::size_t counts_at_last_look_ = 0;
   std::atomic<bool> listening_{false};
   std::function<void(const endpoint&)> listener_;

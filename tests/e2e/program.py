@@ -26,5 +26,5 @@ def compile_program(source, program, lbresolve_bin, *flags):
     return subprocess.run(
         [os.environ.get("LBRESOLVE_CXX", "c++"), "-std=c++20", "-pthread", *flags,
          *([f"-fsanitize={sanitize}"] if sanitize else []), "-I", SOURCE / "lib" / "include", source, "-o", program,
-         build / "lib" / "liblbresolve.a", build / "lib" / "liblbresolve_core.a", *libraries],
+         build / "lib" / "liblbresolve.a", *libraries],
         capture_output=True, text=True, check=False)

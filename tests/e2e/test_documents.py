@@ -15,17 +15,20 @@ from certificates import Authority
 from dns_server import a, aaaa
 from network_lab import in_namespace
 from program import compile_program, needed_libraries
+from python_package import python_with_package
 from tls_backend import Site, TlsBackend
 
 SOURCE = Path(__file__).resolve().parents[2]
 DOCUMENTS = [SOURCE / "README.md", *sorted((SOURCE / "docs").glob("*.md"))]
 IPV4 = ["203.0.113.1", "203.0.113.2"]
 SPEAKS_TLS = "ready::tls"
+FETCHES = "https://www.example.com"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```", re.MULTILINE | re.DOTALL)
 
 # What a line of a shell block may begin with, besides `make`, `lbresolve` and the simulator, which are checked below.
 FLEET = "build/dev/tests/fleet"
-OTHER_COMMANDS = {"cmake", "tests/run.py", "build/dev/tests/core_tests", "tests/sim/balancing.py"}
+OTHER_COMMANDS = {"cmake", "tests/run.py", "build/dev/tests/core_tests", "tests/sim/balancing.py", "apt-get",
+                  "dpkg-buildpackage", "conan"}
 
 
 def blocks(language):
@@ -77,6 +80,8 @@ def run_program(lab, lbresolve_bin, tmp_path):
 def test_a_program_compiles_and_runs(internet, run_program, lbresolve_bin, program):
     if "state_file" in program and "sqlite" not in needed_libraries(lbresolve_bin):
         pytest.skip("this build keeps no state file")
+    if "<asio.hpp>" in program and not Path("/usr/include/asio.hpp").exists():
+        pytest.skip("Asio is not installed")
     run_program(program)
 
 
@@ -90,6 +95,38 @@ def test_a_program_that_speaks_tls_compiles_and_runs(names, run_program, tmp_pat
     ran = run_program(program, SSL_CERT_FILE=authority.file)
     backend.close()
     assert "204 No Content" in ran.stdout
+
+
+@pytest.fixture
+def run_python(lab, lbresolve_bin):
+    """A function that runs a Python program, with variables of the environment."""
+
+    def run(program, **environment):
+        python = python_with_package(lbresolve_bin)
+        variables = [f"{k}={v}" for k, v in environment.items()]
+        ran = lab.run("client", ["env", *variables, str(python), "-c", program])
+        assert ran.returncode == 0 and not ran.stderr, ran
+        return ran
+
+    return run
+
+
+@pytest.mark.rule("USE-01")
+@pytest.mark.parametrize("program", [p for p in blocks("python") if FETCHES not in p.values[0]])
+def test_a_python_program_runs(internet, run_python, program):
+    run_python(program)
+
+
+@pytest.mark.rule("USE-01")
+@pytest.mark.parametrize("program", [p for p in blocks("python") if FETCHES in p.values[0]])
+def test_a_python_program_fetches(names, run_python, tmp_path, program):
+    authority = Authority(tmp_path)
+    site = Site(authority.issue("www.example.com"))
+    with in_namespace("server"):
+        backend = TlsBackend(dict.fromkeys(IPV4, site), 443, b"HTTP/1.1 204 No Content\r\n\r\n")
+    ran = run_python(program, SSL_CERT_FILE=authority.file, REQUESTS_CA_BUNDLE=authority.file)
+    backend.close()
+    assert "204" in ran.stdout
 
 
 @pytest.mark.rule("USE-01")

@@ -11,9 +11,10 @@ packages_of() {
                 libboost-dev libcli11-dev libfmt-dev nlohmann-json3-dev ;;
     demo) echo python3 unbound ;;
     test) echo doctest-dev python3 python3-pytest unbound gdnsd pdns-server pdns-backend-bind knot-resolver \
-               dnsdist nginx-light nftables iproute2 binutils patch openssl ;;
-    ci) echo git ccache clang clang-14 clang-tidy-14 clang-format-14 llvm-14 libclang-rt-14-dev libbenchmark-dev dnsperf \
-             shellcheck ;;
+               dnsdist nginx-light nftables iproute2 binutils patch openssl zsh fish git ccache abigail-tools \
+               python3-venv python3-dev libasio-dev libcurl4-openssl-dev libpq-dev libgrpc++-dev ;;
+    ci) echo clang clang-14 clang-tidy-14 clang-format-14 llvm-14 libclang-rt-14-dev libbenchmark-dev dnsperf \
+             shellcheck debhelper dpkg-dev lintian ;;
     *) echo "install_dependencies.sh: no group '$1' (build, demo, test, ci)" >&2; return 2 ;;
   esac
 }
@@ -21,7 +22,7 @@ packages_of() {
 # A tool counts as there when its command is, wherever it came from; everything else when dpkg says so.
 is_there() {
   case $1 in
-    make | cmake | git | ccache | unbound | gdnsd | dnsdist | dnsperf | patch | shellcheck | python3 | openssl)
+    make | cmake | git | ccache | unbound | gdnsd | dnsdist | dnsperf | patch | shellcheck | python3 | openssl | zsh | fish)
       PATH=$PATH:/usr/sbin command -v "$1" >/dev/null ;;
     pdns-server) PATH=$PATH:/usr/sbin command -v pdns_server >/dev/null ;;
     knot-resolver) PATH=$PATH:/usr/sbin command -v kresd >/dev/null ;;
@@ -38,16 +39,17 @@ This script knows Debian (12 and newer) and Ubuntu (22.04 and newer) only. Elsew
 LBRESOLVE_SKIP_INSTALL=1:
   build  make, cmake >= 3.22, ninja, a C++20 compiler, pkg-config, c-ares >= 1.18.1, OpenSSL >= 3.0, nghttp2 >= 1.43,
          SQLite >= 3.31, Boost >= 1.74 (headers), CLI11 >= 2.1, fmt >= 8, nlohmann/json >= 3.10
-  test   doctest >= 2.4, Python 3 with pytest, unbound, gdnsd >= 3, PowerDNS (authoritative) >= 4.5 with its bind
-         backend, Knot Resolver 5, dnsdist >= 1.7, nginx with HTTP/2, nftables, iproute2, binutils, patch, openssl
+  test   doctest >= 2.4, Python >= 3.9 with pytest, venv and headers, unbound, gdnsd >= 3, PowerDNS (authoritative)
+         >= 4.5 with its bind backend, Knot Resolver 5, dnsdist >= 1.7, nginx with HTTP/2, nftables, iproute2, binutils, patch, openssl;
+         for more of the tests: zsh, fish, ccache, libabigail; for the examples: Asio >= 1.19, libcurl, libpq, gRPC (C++)
   Fedora  dnf install make cmake ninja-build gcc-c++ pkgconf c-ares-devel openssl-devel libnghttp2-devel sqlite-devel
-          boost-devel cli11-devel fmt-devel json-devel doctest-devel python3-pytest unbound gdnsd pdns knot-resolver dnsdist
-          nginx nftables iproute binutils patch openssl
+          boost-devel cli11-devel fmt-devel json-devel doctest-devel python3-pytest python3-devel unbound gdnsd pdns knot-resolver
+          dnsdist nginx nftables iproute binutils patch openssl
   Arch    pacman -S make cmake ninja gcc pkgconf c-ares openssl libnghttp2 sqlite boost cli11 fmt nlohmann-json doctest
           python-pytest unbound gdnsd powerdns knot-resolver dnsdist nginx nftables iproute2 binutils patch openssl
   Alpine  apk add make cmake samurai g++ pkgconf c-ares-dev openssl-dev nghttp2-dev sqlite-dev boost-dev cli11-dev
-          fmt-dev nlohmann-json doctest-dev py3-pytest unbound gdnsd pdns pdns-backend-bind knot-resolver dnsdist nginx
-          nftables iproute2 binutils patch openssl
+          fmt-dev nlohmann-json doctest-dev py3-pytest python3-dev unbound gdnsd pdns pdns-backend-bind knot-resolver
+          dnsdist nginx nftables iproute2 binutils patch openssl
   macOS and Windows are not supported yet.
 TEXT
   exit 1

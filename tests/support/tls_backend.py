@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import struct
 import threading
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 from certificates import server_context
 
 TLS_PORT = 8443
+RESET = struct.pack("ii", 1, 0)   # SO_LINGER of a socket whose close() sends RST
 
 
 @dataclass
@@ -18,6 +20,7 @@ class Site:
 
     certificate: Path | None = None   # None: accepts, and says nothing
     alpn: list[str] = field(default_factory=list)
+    resets: bool = False              # once it is asked something, it ends the connection without a word
 
 
 class TlsBackend:
@@ -54,7 +57,10 @@ class TlsBackend:
             with context.wrap_socket(connection, server_side=True) as stream:
                 self.finished.append(address)
                 self.heard.append(stream.recv(100))
-                stream.sendall(self._says)
+                if site.resets:
+                    stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET)
+                else:
+                    stream.sendall(self._says)
         except OSError:
             pass  # refused by the client, as some tests want
 

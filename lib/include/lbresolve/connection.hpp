@@ -2,6 +2,7 @@
 #pragma once
 
 #include <lbresolve/endpoint.hpp>
+#include <lbresolve/export.hpp>
 #include <lbresolve/tls_stream.hpp>
 #include <lbresolve/trace.hpp>
 
@@ -26,7 +27,7 @@ class connection {
         peer_(other.peer_),
         story_(std::move(other.story_)),
         tls_(std::move(other.tls_)) {}
-  connection& operator=(connection&& other) noexcept;
+  LBRESOLVE_EXPORT connection& operator=(connection&& other) noexcept;
   connection(const connection&) = delete;
   connection& operator=(const connection&) = delete;
   ~connection() { close(); }
@@ -38,9 +39,9 @@ class connection {
   [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
 
   /// Puts the socket into blocking (or back into non-blocking) mode; false where the system refuses.
-  bool set_blocking(bool blocking) noexcept;
+  LBRESOLVE_EXPORT bool set_blocking(bool blocking) noexcept;
 
-  void close() noexcept;
+  LBRESOLVE_EXPORT void close() noexcept;
 
   /// The TLS session on fd(); empty where none was asked for. It may be moved out, to go with a released descriptor.
   tls_stream& tls() noexcept { return tls_; }
@@ -50,6 +51,7 @@ class connection {
 
   /// The lookup and the race that led here; null only on a default-constructed connection.
   const lbresolve::trace* story() const noexcept { return story_.get(); }
+  const std::shared_ptr<const lbresolve::trace>& shared_story() const noexcept { return story_; }
 
  private:
   int fd_ = -1;

@@ -1,6 +1,8 @@
 // An IP address, and an IP address with a port.
 #pragma once
 
+#include <lbresolve/export.hpp>
+
 #include <array>
 #include <compare>
 #include <cstddef>
@@ -40,7 +42,7 @@ class address {
 
   /// Reads "192.0.2.1", "2001:db8::1" or "fe80::1%3" (RFC 4291 section 2.2; a scope only as a number).
   /// Gives nothing for anything else: no brackets, no port, no octal, no short forms as "127.1".
-  static std::optional<address> parse(std::string_view text);
+  LBRESOLVE_EXPORT static std::optional<address> parse(std::string_view text);
 
   constexpr lbresolve::family family() const noexcept { return family_; }
   constexpr bool is_v4() const noexcept { return family_ == lbresolve::family::ipv4; }
@@ -51,7 +53,7 @@ class address {
   constexpr std::span<const std::uint8_t> bytes() const noexcept { return std::span(bytes_).first(is_v4() ? 4 : 16); }
 
   /// The canonical text (RFC 5952), with "%scope" where there is one.
-  std::string to_string() const;
+  LBRESOLVE_EXPORT std::string to_string() const;
 
   friend constexpr auto operator<=>(const address&, const address&) noexcept = default;
 
@@ -67,7 +69,7 @@ struct endpoint {
   std::uint16_t port = 0;
 
   /// "192.0.2.1:443" or "[2001:db8::1]:443".
-  std::string to_string() const;
+  LBRESOLVE_EXPORT std::string to_string() const;
 
   friend constexpr auto operator<=>(const endpoint&, const endpoint&) noexcept = default;
 };
@@ -76,10 +78,10 @@ struct endpoint {
 
 template <>
 struct std::hash<lbresolve::address> {
-  std::size_t operator()(const lbresolve::address& a) const noexcept;
+  LBRESOLVE_EXPORT std::size_t operator()(const lbresolve::address& a) const noexcept;
 };
 
 template <>
 struct std::hash<lbresolve::endpoint> {
-  std::size_t operator()(const lbresolve::endpoint& e) const noexcept;
+  LBRESOLVE_EXPORT std::size_t operator()(const lbresolve::endpoint& e) const noexcept;
 };

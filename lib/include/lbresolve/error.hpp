@@ -1,6 +1,8 @@
 // What can go wrong, in the terms a caller can act on. The trace tells the rest of the story.
 #pragma once
 
+#include <lbresolve/export.hpp>
+
 #include <boost/outcome/std_result.hpp>
 
 #include <memory>
@@ -41,8 +43,8 @@ enum class errc {
   certificate_rejected,
 };
 
-const std::error_category& error_category() noexcept;
-std::error_code make_error_code(errc code) noexcept;
+LBRESOLVE_EXPORT const std::error_category& error_category() noexcept;
+LBRESOLVE_EXPORT std::error_code make_error_code(errc code) noexcept;
 
 }  // namespace lbresolve
 
@@ -58,12 +60,13 @@ class error {
  public:
   error() = default;
   error(errc code) : error(make_error_code(code)) {}  // NOLINT(google-explicit-constructor)
-  explicit error(std::error_code code, std::string sentence = {}, std::shared_ptr<const lbresolve::trace> story = {});
+  LBRESOLVE_EXPORT explicit error(std::error_code code, std::string sentence = {},
+                                  std::shared_ptr<const lbresolve::trace> story = {});
 
   const std::error_code& code() const noexcept { return code_; }
 
   /// One sentence: what failed, where, and what to do where that is known.
-  std::string message() const;
+  LBRESOLVE_EXPORT std::string message() const;
 
   /// What was done before it failed; null where nothing was done (a malformed target).
   const lbresolve::trace* story() const noexcept { return story_.get(); }
@@ -85,7 +88,7 @@ inline std::error_code make_error_code(const error& e) noexcept { return e.code(
 
 /// What `.value()` of a result without one does: throws std::system_error with the code and the sentence. (The name is
 /// Boost.Outcome's customisation point.)
-[[noreturn]] void outcome_throw_as_system_error_with_payload(const error& e);
+[[noreturn]] LBRESOLVE_EXPORT void outcome_throw_as_system_error_with_payload(const error& e);
 
 /// A value or an error. `.value()` throws std::system_error on an error; nothing else in this library throws.
 template <class T>

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <lbresolve/endpoint.hpp>
+#include <lbresolve/export.hpp>
 #include <lbresolve/health.hpp>
 #include <lbresolve/options.hpp>
 #include <lbresolve/selection.hpp>
@@ -52,6 +53,6 @@ struct probe_report {
   std::shared_ptr<const trace> story;    ///< of the lookup
 };
 
-const char* to_string(policy p) noexcept;
+LBRESOLVE_EXPORT const char* to_string(policy p) noexcept;
 
 }  // namespace lbresolve

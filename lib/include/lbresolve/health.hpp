@@ -2,6 +2,7 @@
 #pragma once
 
 #include <lbresolve/endpoint.hpp>
+#include <lbresolve/export.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -21,7 +22,7 @@ enum class endpoint_state : std::uint8_t {
   ejected,    ///< failed again and again: tried only when nothing else is left
 };
 
-const char* to_string(endpoint_state s) noexcept;
+LBRESOLVE_EXPORT const char* to_string(endpoint_state s) noexcept;
 
 /// How something that a program did with an endpoint went.
 enum class outcome : std::uint8_t { success, failure };

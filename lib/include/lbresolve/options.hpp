@@ -123,6 +123,10 @@ struct selection_options {
 /// options here. An error skips that attempt. It must not block, throw, fork, or close the descriptor.
 using socket_hook = std::function<std::error_code(int fd, const endpoint& to)>;
 
+/// Asked about every 50 ms by a call that blocks, on the thread that it blocks: true ends the call with errc::cancelled.
+/// For what has to be looked at now and then, as an interpreter's Ctrl-C. It must not throw.
+using interruption = std::function<bool()>;
+
 /// The upstreams of a domain.
 struct domain_servers {
   std::string domain;                ///< "corp.example": this name and all below it
@@ -173,6 +177,7 @@ struct resolve_options {
   /// `cache.stale_after`. The trace says so, and `resolution.ttl` is `cache.stale_ttl`.
   bool use_stale = true;
   bool search = true;  ///< apply the search list of the system's config
+  interruption interrupted;
 };
 
 /// What an attempt of a race has to come to before it wins.
@@ -215,6 +220,7 @@ struct connect_options {
   lbresolve::ready ready = ready::connected;
   tls_options tls;  ///< where `ready` is tls
   lbresolve::socket_hook hook;
+  interruption interrupted;
 };
 
 }  // namespace lbresolve

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <lbresolve/endpoint.hpp>
+#include <lbresolve/export.hpp>
 
 #include <cstdint>
 #include <memory>
@@ -26,13 +27,13 @@ class picker {
  public:
   /// The endpoint for the next request. Empty once the answers have expired and could not be renewed, or were not used
   /// for a while, and in a forked child of the process that made it: ask resolver::make_picker() again.
-  std::optional<endpoint> pick() noexcept;
+  LBRESOLVE_EXPORT std::optional<endpoint> pick() noexcept;
 
-  picker(const picker& other);
-  picker& operator=(const picker& other);
+  LBRESOLVE_EXPORT picker(const picker& other);
+  LBRESOLVE_EXPORT picker& operator=(const picker& other);
   picker(picker&&) noexcept = default;
   picker& operator=(picker&&) noexcept = default;
-  ~picker();
+  LBRESOLVE_EXPORT ~picker();
 
   /// Made by resolver::make_picker().
   picker(std::shared_ptr<io::pick_board> board, std::uint64_t seed);

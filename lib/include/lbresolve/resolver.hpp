@@ -5,6 +5,7 @@
 #include <lbresolve/endpoint.hpp>
 #include <lbresolve/error.hpp>
 #include <lbresolve/explanation.hpp>
+#include <lbresolve/export.hpp>
 #include <lbresolve/health.hpp>
 #include <lbresolve/options.hpp>
 #include <lbresolve/picker.hpp>
@@ -61,73 +62,78 @@ using probe_callback = std::function<void(result<probe_report>)>;
 class resolver {
  public:
   /// Fails with errc::invalid_option on a server or setting it cannot use.
-  static result<resolver> create(options settings = {});
+  LBRESOLVE_EXPORT static result<resolver> create(options settings = {});
 
-  resolver(resolver&&) noexcept;
-  resolver& operator=(resolver&&) noexcept;
-  ~resolver();
+  LBRESOLVE_EXPORT resolver(resolver&&) noexcept;
+  LBRESOLVE_EXPORT resolver& operator=(resolver&&) noexcept;
+  LBRESOLVE_EXPORT ~resolver();
 
   /// Looks `target` up: "host", "host:port", "_service._tcp.host" (SRV, RFC 2782), or an IP address. Blocks up to
   /// `settings.timeout`.
-  result<resolution> resolve(std::string_view target, const resolve_options& settings = {});
+  LBRESOLVE_EXPORT result<resolution> resolve(std::string_view target, const resolve_options& settings = {});
 
   /// Connects to "host:port", "[2001:db8::1]:443", "https://host" (HTTPS records, RFC 9460) or "_service._tcp.host"
   /// (SRV), racing its addresses (RFC 8305). Blocks up to `settings.timeout`. For a cached name the race runs on the
   /// calling thread.
-  result<connection> connect(std::string_view target, const connect_options& settings = {});
+  LBRESOLVE_EXPORT result<connection> connect(std::string_view target, const connect_options& settings = {});
 
   /// The callback forms. A malformed target is reported through the callback as everything else is.
-  operation async_resolve(std::string_view target, const resolve_options& settings, resolve_callback done);
-  operation async_connect(std::string_view target, const connect_options& settings, connect_callback done);
+  LBRESOLVE_EXPORT operation async_resolve(std::string_view target, const resolve_options& settings,
+                                           resolve_callback done);
+  LBRESOLVE_EXPORT operation async_connect(std::string_view target, const connect_options& settings,
+                                           connect_callback done);
 
   // ---- Choosing, for programs that have connections of their own
 
   /// Picks among the members of a target, in nanoseconds: see picker. Blocks until the target has been looked up; uses
   /// its cached answers. `settings` as for connect, of which those that race do not matter.
-  result<picker> make_picker(std::string_view target, const connect_options& settings = {});
+  LBRESOLVE_EXPORT result<picker> make_picker(std::string_view target, const connect_options& settings = {});
 
   /// The same for one pick, by name: a target picked lately is not looked up again. Slower than a picker.
-  result<endpoint> pick(std::string_view target);
+  LBRESOLVE_EXPORT result<endpoint> pick(std::string_view target);
 
   /// A request begins at `at`, or ends there: what goes on counts as load, failures and latency count in every later
   /// choice. report() without a begin() is a plain opinion; three failures in a row eject,
   /// where the endpoint is one of several of a target that is in use.
-  void begin(const endpoint& at);
-  void report(const endpoint& at, outcome how, std::optional<std::chrono::nanoseconds> latency = std::nullopt);
+  LBRESOLVE_EXPORT void begin(const endpoint& at);
+  LBRESOLVE_EXPORT void report(const endpoint& at, outcome how,
+                               std::optional<std::chrono::nanoseconds> latency = std::nullopt);
 
   /// Tells when members of a target come, go, fail and recover, until unwatch(). A malformed target gives an error; one
   /// that cannot be looked up now is tried again until it can.
-  result<watch_id> watch(std::string_view target, watch_callback told, const connect_options& settings = {});
+  LBRESOLVE_EXPORT result<watch_id> watch(std::string_view target, watch_callback told,
+                                          const connect_options& settings = {});
   /// True: no call of its callback begins after this. (One that runs on another thread may still be running.)
-  bool unwatch(watch_id which) noexcept;
+  LBRESOLVE_EXPORT bool unwatch(watch_id which) noexcept;
 
   // ---- Looking inside
 
   /// What connect would do now, and why. Opens no socket, but for asking DNS.
-  result<explanation> explain(std::string_view target, const connect_options& settings = {});
-  operation async_explain(std::string_view target, const connect_options& settings, explain_callback done);
+  LBRESOLVE_EXPORT result<explanation> explain(std::string_view target, const connect_options& settings = {});
+  LBRESOLVE_EXPORT operation async_explain(std::string_view target, const connect_options& settings,
+                                           explain_callback done);
 
   /// Connects to every address of a target now, and remembers how it went.
-  result<probe_report> probe(std::string_view target, const connect_options& settings = {});
-  operation async_probe(std::string_view target, const connect_options& settings, probe_callback done);
+  LBRESOLVE_EXPORT result<probe_report> probe(std::string_view target, const connect_options& settings = {});
+  LBRESOLVE_EXPORT operation async_probe(std::string_view target, const connect_options& settings, probe_callback done);
 
   /// Everything that is known of endpoints, on the present network.
-  std::vector<endpoint_health_record> health();
+  LBRESOLVE_EXPORT std::vector<endpoint_health_record> health();
   /// Forgets it, in `selection.state_file` too.
-  void forget_health();
+  LBRESOLVE_EXPORT void forget_health();
 
   /// Stops an operation. True: its callback will not run. False: it has run, is running, or never was.
-  bool cancel(operation which) noexcept;
+  LBRESOLVE_EXPORT bool cancel(operation which) noexcept;
 
   /// Readable when process() has work (`loop::caller`). Owned by the resolver; -1 with `loop::own_thread`.
-  int fd() const noexcept;
+  LBRESOLVE_EXPORT int fd() const noexcept;
 
   /// Runs what is due and the callbacks of what is done, waiting up to `max_wait` for something to be
   /// (0: not at all; negative: as long as it takes). Only with `loop::caller`, and not from inside a callback.
-  void process(std::chrono::milliseconds max_wait = std::chrono::milliseconds{0});
+  LBRESOLVE_EXPORT void process(std::chrono::milliseconds max_wait = std::chrono::milliseconds{0});
 
   /// Forgets all cached answers.
-  void clear_cache();
+  LBRESOLVE_EXPORT void clear_cache();
 
  private:
   class impl;

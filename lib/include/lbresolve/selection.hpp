@@ -1,6 +1,8 @@
 // How addresses are chosen among, and what a name's answers look like.
 #pragma once
 
+#include <lbresolve/export.hpp>
+
 #include <chrono>
 #include <cstdint>
 
@@ -24,7 +26,7 @@ enum class name_behaviour : std::uint8_t {
   filtered,         ///< more or fewer addresses than before: a server that adds and withdraws
 };
 
-const char* to_string(selection_mode m) noexcept;
-const char* to_string(name_behaviour b) noexcept;
+LBRESOLVE_EXPORT const char* to_string(selection_mode m) noexcept;
+LBRESOLVE_EXPORT const char* to_string(name_behaviour b) noexcept;
 
 }  // namespace lbresolve

@@ -1,6 +1,8 @@
 // Why TLS with one server did not come about: the codes of attempts whose stage is `tls`.
 #pragma once
 
+#include <lbresolve/export.hpp>
+
 #include <cstdint>
 #include <system_error>
 
@@ -26,11 +28,11 @@ enum class tls_errc {
   local_failure  ///< this side could not go on: memory, or settings that OpenSSL does not take
 };
 
-const std::error_category& tls_category() noexcept;
-std::error_code make_error_code(tls_errc code) noexcept;
+LBRESOLVE_EXPORT const std::error_category& tls_category() noexcept;
+LBRESOLVE_EXPORT std::error_code make_error_code(tls_errc code) noexcept;
 
 /// Whether the code tells that a certificate was refused.
-bool is_certificate_error(const std::error_code& code) noexcept;
+LBRESOLVE_EXPORT bool is_certificate_error(const std::error_code& code) noexcept;
 
 }  // namespace lbresolve
 

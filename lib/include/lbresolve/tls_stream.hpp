@@ -2,6 +2,7 @@
 #pragma once
 
 #include <lbresolve/error.hpp>
+#include <lbresolve/export.hpp>
 
 #include <array>
 #include <chrono>
@@ -33,10 +34,10 @@ struct tls_certificate {
 /// Thread-safety: one thread at a time.
 class tls_stream {
  public:
-  tls_stream() noexcept;
-  tls_stream(tls_stream&&) noexcept;
-  tls_stream& operator=(tls_stream&&) noexcept;
-  ~tls_stream();
+  LBRESOLVE_EXPORT tls_stream() noexcept;
+  LBRESOLVE_EXPORT tls_stream(tls_stream&&) noexcept;
+  LBRESOLVE_EXPORT tls_stream& operator=(tls_stream&&) noexcept;
+  LBRESOLVE_EXPORT ~tls_stream();
 
   /// False where the connection has no TLS.
   explicit operator bool() const noexcept { return impl_ != nullptr; }
@@ -44,23 +45,23 @@ class tls_stream {
   /// At least one octet; 0: the server has said that nothing follows. std::errc::operation_would_block: call again when
   /// the socket is readable. Other errors end the session: a tls_errc, or the errno of the socket; tls_errc::closed is
   /// an end that the server has not announced, so that what came may be cut off.
-  result<std::size_t> read(std::span<std::uint8_t> into);
+  LBRESOLVE_EXPORT result<std::size_t> read(std::span<std::uint8_t> into);
 
   /// How many octets were taken, at least one of them where there is any. std::errc::operation_would_block: call again
   /// with the same octets when the socket is writable.
-  result<std::size_t> write(std::span<const std::uint8_t> octets);
+  LBRESOLVE_EXPORT result<std::size_t> write(std::span<const std::uint8_t> octets);
 
   /// Tells the server that nothing follows (RFC 8446 section 6.1). Does not close the socket.
-  void close_notify() noexcept;
+  LBRESOLVE_EXPORT void close_notify() noexcept;
 
   /// OpenSSL's session, on the socket: for SSL_read(), SSL_write() and libraries that take one. Still owned by this.
-  ssl_st* native_handle() const noexcept;
+  LBRESOLVE_EXPORT ssl_st* native_handle() const noexcept;
 
-  std::string_view protocol() const noexcept;  ///< agreed on with ALPN (RFC 7301); empty for none
-  std::string_view version() const noexcept;   ///< "TLSv1.3"
-  std::string_view cipher() const noexcept;    ///< "TLS_AES_256_GCM_SHA384"
-  bool is_resumed() const noexcept;            ///< an earlier session was resumed (RFC 8446 section 2.2)
-  tls_certificate peer_certificate() const;    ///< the server's
+  LBRESOLVE_EXPORT std::string_view protocol() const noexcept;  ///< agreed on with ALPN (RFC 7301); empty for none
+  LBRESOLVE_EXPORT std::string_view version() const noexcept;   ///< "TLSv1.3"
+  LBRESOLVE_EXPORT std::string_view cipher() const noexcept;    ///< "TLS_AES_256_GCM_SHA384"
+  LBRESOLVE_EXPORT bool is_resumed() const noexcept;          ///< an earlier session was resumed (RFC 8446 section 2.2)
+  LBRESOLVE_EXPORT tls_certificate peer_certificate() const;  ///< the server's
 
   class impl;
   explicit tls_stream(std::unique_ptr<impl> made) noexcept;  ///< of the library

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <lbresolve/endpoint.hpp>
+#include <lbresolve/export.hpp>
 
 #include <chrono>
 #include <cstdint>
@@ -88,13 +89,13 @@ struct trace {
   std::vector<std::string> notes;  ///< what else mattered: a setting ignored, a file that changed
 };
 
-const char* to_string(transport t) noexcept;
-const char* to_string(query_record::source s) noexcept;
-const char* to_string(query_record::outcome o) noexcept;
-const char* to_string(attempt_record::outcome o) noexcept;
-const char* to_string(attempt_record::stage s) noexcept;
+LBRESOLVE_EXPORT const char* to_string(transport t) noexcept;
+LBRESOLVE_EXPORT const char* to_string(query_record::source s) noexcept;
+LBRESOLVE_EXPORT const char* to_string(query_record::outcome o) noexcept;
+LBRESOLVE_EXPORT const char* to_string(attempt_record::outcome o) noexcept;
+LBRESOLVE_EXPORT const char* to_string(attempt_record::stage s) noexcept;
 
 /// "A", "AAAA", "HTTPS", or "TYPE1234" (RFC 3597 section 5).
-std::string type_name(std::uint16_t type);
+LBRESOLVE_EXPORT std::string type_name(std::uint16_t type);
 
 }  // namespace lbresolve

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <lbresolve/endpoint.hpp>
+#include <lbresolve/export.hpp>
 #include <lbresolve/health.hpp>
 
 #include <cstdint>
@@ -30,6 +31,6 @@ struct watch_id {
   explicit operator bool() const noexcept { return id != 0; }
 };
 
-const char* to_string(member_change::kind k) noexcept;
+LBRESOLVE_EXPORT const char* to_string(member_change::kind k) noexcept;
 
 }  // namespace lbresolve
