@@ -115,12 +115,29 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   template <class T, class Work>
   operation call_back(result<std::unique_ptr<Work>> work, job j, std::function<void(result<T>)> done,
                       std::function<result<T>(core::operation&, io::connected_socket)> conclude);
-  operation begin(job j, std::function<void()> on_shut_down);
   operation report(std::function<void()> f);
+  void look_at_probes();
+
+  // resolver_loop.cpp
+  operation begin(job j, std::function<void()> on_shut_down);
   bool claim(id number);
   void run(job& j);
+  /// `f` called back to the user when nothing else is under way.
   finished told_last(finished f);
-  void look_at_probes();
+
+  // resolver_events.cpp
+  template <class T>
+  using conclusion = std::function<result<T>(core::operation&, io::connected_socket)>;
+  /// `f`, and what comes of it is told to the observer, where there is one.
+  template <class T>
+  conclusion<T> observed(result<T> (*f)(core::operation&, io::connected_socket));
+  conclusion<connection> observed_connect(conclusion<connection> f, const connect_options& o);
+  void observe_memory();
+  void tell_story(const result<resolution>& of);
+  void tell_story(const result<explanation>& of);
+  void tell_story(const result<probe_report>& of);
+  void tell_lookups(const trace* story);
+  void tell_observer(std::function<void(observer&)> what);
 
   // resolver_memory.cpp
   void watch_network();
@@ -153,8 +170,8 @@ class resolver::impl : public std::enable_shared_from_this<resolver::impl> {
   bool on_loop_thread() const { return loop_thread_.load() == std::this_thread::get_id(); }
   void run_loop_once(std::optional<core::duration> max_wait);
   template <class T>
-  result<T> wait_for(job j, std::function<result<T>(core::operation&, io::connected_socket)> conclude,
-                     const char* what, const interruption& interrupted);
+  result<T> wait_for(job j, std::function<result<T>(core::operation&, io::connected_socket)> conclude, const char* what,
+                     const interruption& interrupted);
   /// Runs the loop meanwhile, where that is the caller's to do. False: interrupted.
   template <class T>
   bool wait_for_mail(mailbox<T>& box, const interruption& interrupted);

@@ -38,6 +38,7 @@ result<io::member_watch::subject> resolver::impl::make_subject(std::string_view 
   s.is_wanted = [] { return true; };
   s.on_update = [](const auto&) {};
   s.on_failure = [](const auto&) {};
+  if (settings_.chosen.observer) s.on_looked_up = [this](const auto& found) { tell_story(found); };
   return s;
 }
 

@@ -26,13 +26,13 @@ int rank_of(endpoint_state s) noexcept {
   return 0;
 }
 
+}  // namespace
+
 std::optional<kind> change_of(endpoint_state before, endpoint_state now) noexcept {
   const int from = rank_of(before), to = rank_of(now);
   if (from == to) return std::nullopt;
   return to == 0 ? kind::back : to == 1 ? kind::suspect : kind::ejected;
 }
-
-}  // namespace
 
 std::vector<member_change> changes_since(std::vector<seen_member_state>& before, const std::vector<candidate>& now) {
   std::unordered_map<endpoint, endpoint_state> old, current;

@@ -5,6 +5,7 @@
 
 #include <lbresolve/watch.hpp>
 
+#include <optional>
 #include <vector>
 
 namespace lbresolve::core {
@@ -14,6 +15,9 @@ struct seen_member_state {
   lbresolve::endpoint endpoint;
   endpoint_state state = endpoint_state::unknown;
 };
+
+/// What a program is told of it; none where it comes to the same.
+std::optional<member_change::kind> change_of(endpoint_state before, endpoint_state now) noexcept;
 
 /// What to tell, withdrawals first, so that a pool drains before it refills. `before` becomes what is seen now.
 std::vector<member_change> changes_since(std::vector<seen_member_state>& before, const std::vector<candidate>& now);

@@ -309,6 +309,11 @@ void selection::report(const endpoint& at, outcome how, duration latency, time_p
   probes_.plan(r, r.health.view(now, rules_.health), true, now, random);
 }
 
+health_view selection::known_of(const endpoint& at, time_point now) const noexcept {
+  const endpoint_record* const r = table_.find(at);
+  return r == nullptr || endpoint_table::is_over(*r, now) ? health_view{} : r->health.view(now, rules_.health);
+}
+
 std::uint32_t selection::in_flight(const endpoint& at) const noexcept {
   const endpoint_record* const r = table_.find(at);
   return r == nullptr ? 0 : r->health.in_flight();

@@ -67,6 +67,9 @@ class selection final : public selection_store {
   /// It has ended, or the program has found something out in another way. @param latency zero: not told
   void report(const endpoint& at, outcome how, duration latency, time_point now, random_source& random);
 
+  /// What is known of it, apart from any name.
+  health_view known_of(const endpoint& at, time_point now) const noexcept;
+
   /// What goes on there.
   std::uint32_t in_flight(const endpoint& at) const noexcept;
 

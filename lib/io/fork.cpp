@@ -94,11 +94,19 @@ fork_shelter::of_this_thread::of_this_thread() : own_(mine()) { enter(); }
 fork_shelter::of_this_thread::~of_this_thread() { leave(); }
 
 void fork_shelter::of_this_thread::enter() {
-  if (own_.depth++ == 0) own_.inside.lock();
+  if (own_.depth++ == 0 && !own_.born.is_inherited()) own_.inside.lock();
 }
 
 void fork_shelter::of_this_thread::leave() {
   if (--own_.depth == 0) own_.inside.unlock();
+}
+
+void fork_shelter::of_this_thread::call_outside(const std::function<void()>& f) {
+  shelter& own = mine();
+  if (own.depth == 0) return f();
+  own.inside.unlock();
+  f();
+  if (!own.born.is_inherited()) own.inside.lock();
 }
 
 }  // namespace lbresolve::io

@@ -72,6 +72,9 @@ class fork_shelter::of_this_thread {
   of_this_thread(const of_this_thread&) = delete;
   of_this_thread& operator=(const of_this_thread&) = delete;
 
+  /// Runs `f`, which is the user's, outside, wherever this thread is.
+  static void call_outside(const std::function<void()>& f);
+
   /// Runs `f` outside, for what waits.
   template <class F>
   void leave_for(F&& f) {

@@ -47,6 +47,7 @@ void member_watch::on_renewed(id which, core::resolve_operation& work) {
   const core::time_point now = io::now();
   const core::time_point expires = work.expires();
   const auto outcome = work.outcome();
+  if (o.what.on_looked_up) o.what.on_looked_up(outcome);
   const bool is_gone = !outcome && (outcome.error() == errc::name_not_found || outcome.error() == errc::no_addresses);
   if (outcome || is_gone) {
     unindex(which, o);

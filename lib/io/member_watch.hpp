@@ -35,6 +35,8 @@ class member_watch final : private event_loop::timer_handler {
     std::function<void(const std::vector<core::candidate>&)> on_update;
     /// A lookup has failed, and nothing is known from an earlier one. It is tried again.
     std::function<void(const error&)> on_failure;
+    /// How each lookup ended; may be empty.
+    std::function<void(const result<resolution>&)> on_looked_up;
   };
 
   /// @param next_id for operations of its own, apart from all others

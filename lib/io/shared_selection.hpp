@@ -1,6 +1,7 @@
 // The memory of choices, for the loop's thread and for callers' threads.
 #pragma once
 
+#include "core/events.hpp"
 #include "core/selection.hpp"
 #include "core/selection_store.hpp"
 #include "io/in_flight_count.hpp"
@@ -43,11 +44,11 @@ class shared_selection final : public core::selection_store {
     return with([&](auto& m) { return m.peek(target, set, known, now); });
   }
   void on_started(const endpoint& at, core::time_point now) override {
-    change(at, [&](auto& m) { m.on_started(at, now); });
+    change(at, now, [&](auto& m) { m.on_started(at, now); });
   }
   void on_attempt(std::string_view target, const core::attempt_fact& fact, core::time_point now,
                   core::random_source& random) override {
-    change(fact.at, [&](auto& m) { m.on_attempt(target, fact, now, random); });
+    change(fact.at, now, [&](auto& m) { m.on_attempt(target, fact, now, random); });
   }
   void on_race_end(std::string_view target, const core::race_facts& facts, core::time_point now) override {
     with([&](auto& m) { m.on_race_end(target, facts, now); });
@@ -68,14 +69,15 @@ class shared_selection final : public core::selection_store {
     return with([&](auto& m) { return m.next_probe_at(now); });
   }
   void on_probe(const core::attempt_fact& fact, core::time_point now, core::random_source& random) override {
-    change(fact.at, [&](auto& m) { m.on_probe(fact, now, random); });
+    change(fact.at, now, [&](auto& m) { m.on_probe(fact, now, random); });
+    if (on_probe_) on_probe_(core::probe_of(fact));
   }
   void begin(const endpoint& at, core::time_point now) {
-    change(at, [&](auto& m) { m.begin(at, now); });
+    change(at, now, [&](auto& m) { m.begin(at, now); });
   }
   void report(const endpoint& at, outcome how, core::duration latency, core::time_point now,
               core::random_source& random) {
-    change(at, [&](auto& m) { m.report(at, how, latency, now, random); });
+    change(at, now, [&](auto& m) { m.report(at, how, latency, now, random); });
   }
 
   /// What goes on at `at`, kept up to date as long as somebody else holds it too.
@@ -101,6 +103,14 @@ class shared_selection final : public core::selection_store {
     recount();
   }
 
+  /// Called with what an observer is told, on the thread that has found it out, outside of the lock. Set once, before
+  /// anything is learned.
+  void set_observer(std::function<void(const health_event&)> on_health,
+                    std::function<void(const probe_event&)> on_probe) {
+    on_health_ = std::move(on_health);
+    on_probe_ = std::move(on_probe);
+  }
+
   /// Called with each endpoint of which something has been learned, on the thread that did, outside of the lock. Set
   /// once, before anything is learned.
   void set_listener(std::function<void(const endpoint&)> f) { listener_ = std::move(f); }
@@ -109,15 +119,23 @@ class shared_selection final : public core::selection_store {
 
  private:
   template <class F>
-  void change(const endpoint& at, F&& f) {
+  void change(const endpoint& at, core::time_point now, F&& f) {
+    std::optional<health_event> news;
     {
       const std::lock_guard lock(mutex_);
-      std::forward<F>(f)(memory_);
+      if (on_health_) {
+        const core::health_view before = memory_.known_of(at, now);
+        std::forward<F>(f)(memory_);
+        news = core::health_change_of(at, before, memory_.known_of(at, now), now);
+      } else {
+        std::forward<F>(f)(memory_);
+      }
       if (!counts_.empty()) {
         if (const auto count = counts_.find(at); count != counts_.end())
           count->second->store(memory_.in_flight(at), std::memory_order_relaxed);
       }
     }
+    if (news) on_health_(*news);
     if (listening_.load(std::memory_order_relaxed)) listener_(at);
   }
 
@@ -138,6 +156,8 @@ class shared_selection final : public core::selection_store {
   std::size_t counts_at_last_look_ = 0;
   std::atomic<bool> listening_{false};
   std::function<void(const endpoint&)> listener_;
+  std::function<void(const health_event&)> on_health_;
+  std::function<void(const probe_event&)> on_probe_;
 };
 
 }  // namespace lbresolve::io

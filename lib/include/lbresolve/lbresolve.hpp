@@ -2,6 +2,7 @@
 #pragma once
 
 #include <lbresolve/export.hpp>
+#include <lbresolve/observer.hpp>
 #include <lbresolve/resolver.hpp>
 #include <lbresolve/version.hpp>
 

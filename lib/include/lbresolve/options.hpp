@@ -8,12 +8,15 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <system_error>
 #include <vector>
 
 namespace lbresolve {
+
+class observer;
 
 /// Which address is tried first among equals: inside a priority of SRV or HTTPS records, and a tier of RFC 6724.
 enum class policy : std::uint8_t {
@@ -158,8 +161,9 @@ struct options {
   racing_options racing;
   query_options query;
   cache_options cache;
-  std::string resolv_conf = "/etc/resolv.conf";  ///< noticed when it changes; missing: 127.0.0.1, as libc does
-  std::string hosts = "/etc/hosts";              ///< noticed when it changes; empty: not read
+  std::string resolv_conf = "/etc/resolv.conf";   ///< noticed when it changes; missing: 127.0.0.1, as libc does
+  std::string hosts = "/etc/hosts";               ///< noticed when it changes; empty: not read
+  std::shared_ptr<lbresolve::observer> observer;  ///< is told what happens (observer.hpp); null: nobody
 };
 
 /// The settings of one resolve.
