@@ -46,6 +46,7 @@ class LbresolveConan(ConanFile):
         toolchain.cache_variables.update({
             "LBRESOLVE_BUILD_CLI": False,
             "LBRESOLVE_BUILD_TESTS": False,
+            "LBRESOLVE_BUILD_EXAMPLES": False,
             "LBRESOLVE_WERROR": False,
             "LBRESOLVE_BUILD_SHARED": bool(self.options.shared),
             "LBRESOLVE_BUILD_STATIC": not self.options.shared,

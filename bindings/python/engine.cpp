@@ -3,8 +3,6 @@
 #include "document.hpp"
 #include "settings.hpp"
 
-#include <pthread.h>
-
 #include <cerrno>
 #include <utility>
 
@@ -16,16 +14,9 @@ namespace {
 /// Names that pick() keeps a picker for, and endpoints that it keeps an object for. Beyond, it begins anew.
 constexpr std::size_t most_kept = 4096;
 
-/// How many forks lie between the first process and this one.
-unsigned forks() {
-  static std::atomic<unsigned> count{0};
-  static const int registered = ::pthread_atfork(nullptr, nullptr, [] { count.fetch_add(1); });
-  return registered == 0 ? count.load(std::memory_order_relaxed) : 0;
-}
-
 /// Fails with ValueError where a setting cannot be used, with OSError where the process is out of descriptors.
-std::shared_ptr<resolver> make_resolver(const options& o) {
-  auto made = resolver::create(o);
+std::shared_ptr<resolver> make_resolver(options o) {
+  auto made = resolver::create(std::move(o));
   if (made) return std::make_shared<resolver>(std::move(made).value());
   const std::error_code code = made.error().code();
   if (made.error() == errc::invalid_option || made.error() == errc::unsupported)
@@ -50,25 +41,11 @@ std::function<void(result<T>)> into(std::shared_ptr<channel> to, std::uint64_t t
 }  // namespace
 
 engine::engine(nb::dict settings, nb::object make_endpoint)
-    : options_(read_settings<options>(settings)),
-      make_endpoint_(std::move(make_endpoint)),
-      forks_(forks()),
-      resolver_(make_resolver(options_)) {}
+    : make_endpoint_(std::move(make_endpoint)), resolver_(make_resolver(read_settings<options>(settings))) {}
 
 std::shared_ptr<resolver> engine::use() {
   if (!resolver_) throw nb::value_error("the resolver is closed");
-  if (forks_ != forks()) {
-    abandon();
-    resolver_ = make_resolver(options_);
-  }
   return resolver_;
-}
-
-/// The locks of the old one may be held by threads that are not here, so nothing of it can be destroyed.
-void engine::abandon() {
-  [[maybe_unused]] auto* const lost = new auto(std::pair(std::move(resolver_), std::move(pickers_)));
-  pickers_.clear();
-  forks_ = forks();
 }
 
 /// Signals are Python's main thread's to see; on others, the look at them is for nothing and costs little.
@@ -140,7 +117,7 @@ std::uint64_t engine::start_probe(const std::string& target, nb::dict settings, 
   return use()->async_probe(target, o, into<probe_report>(std::move(to), token)).id;
 }
 
-bool engine::cancel(std::uint64_t number) { return resolver_ && forks_ == forks() && resolver_->cancel({number}); }
+bool engine::cancel(std::uint64_t number) { return resolver_ && resolver_->cancel({number}); }
 
 nb::object engine::pick(nb::str target) {
   Py_ssize_t size = 0;
@@ -197,7 +174,6 @@ void engine::clear_cache() { use()->clear_cache(); }
 
 void engine::close() {
   closed_->store(true);
-  if (forks_ != forks()) abandon();
   pickers_.clear();
   endpoints_.clear();
   std::shared_ptr<resolver> last = std::exchange(resolver_, nullptr);

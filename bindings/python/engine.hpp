@@ -17,8 +17,7 @@
 
 namespace lbresolve::python {
 
-/// Every method is called with Python's lock held. Those that wait let go of it, and look for signals every 50 ms. In a
-/// child after fork(), the first use makes a new resolver: the threads of the old one are not there.
+/// Every method is called with Python's lock held. Those that wait let go of it, and look for signals every 50 ms.
 class engine {
  public:
   /// @param make_endpoint what pick() gives: called with an address, a port and a family
@@ -62,15 +61,12 @@ class engine {
   };
 
   std::shared_ptr<resolver> use();
-  void abandon();
   interruption interrupted() const;
   template <class F>
   outcome_of_call wait_for(F call);
   nanobind::object made(const endpoint& at);
 
-  const options options_;
   const nanobind::object make_endpoint_;
-  unsigned forks_;  // when the resolver was made
   std::shared_ptr<resolver> resolver_;
   std::shared_ptr<std::atomic<bool>> closed_ = std::make_shared<std::atomic<bool>>(false);
   std::unordered_map<std::string, picker, text_hash, std::equal_to<>> pickers_;

@@ -61,7 +61,7 @@ def build_at(source, tag, folder):
     archive = subprocess.run(["git", "-C", source, "archive", tag], check=True, capture_output=True).stdout
     subprocess.run(["tar", "-x", "-C", tree], input=archive, check=True)
     settings = ["-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DLBRESOLVE_BUILD_TESTS=OFF", "-DLBRESOLVE_BUILD_CLI=OFF",
-                "-DLBRESOLVE_WERROR=OFF"]
+                "-DLBRESOLVE_BUILD_EXAMPLES=OFF", "-DLBRESOLVE_WERROR=OFF"]
     quietly(["cmake", "-G", "Ninja", "-S", tree, "-B", build, *settings])
     targets = quietly(["cmake", "--build", build, "--target", "help"])
     if not re.search(r"^lbresolve_shared:", targets, re.M):

@@ -9,8 +9,8 @@ import pytest
 import lbresolve
 
 HOSTS = ["127.0.0.1", "localhost", b"127.0.0.1", None, "127.1", "0x7f.0.0.1"]
-NO_HOSTS = ["", "..", "a b", "[::1]", "\0", "x" * 70 + ".example", "nosuch.invalid", "b\u00fccher.invalid",
-            "fe80::1%none"]
+NO_HOSTS = ["", ".", "..", ".example", "a b", "[::1]", "\0", "x" * 70 + ".example", "nosuch.invalid",
+            "b\u00fccher.invalid", "fe80::1%none"]
 
 
 @pytest.fixture

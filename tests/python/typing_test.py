@@ -18,7 +18,14 @@ import asyncio
 import socket
 from typing import List, Optional
 
+import aiohttp
+import httpx
 import lbresolve
+import lbresolve.contrib.aiohttp
+import lbresolve.contrib.httpx
+import lbresolve.contrib.requests
+import lbresolve.contrib.urllib3
+import requests
 from lbresolve import Connection, ConnectError, Endpoint, Resolution, Resolver, aio
 
 
@@ -49,6 +56,17 @@ async def go() -> bytes:
 
 
 asyncio.run(go())
+
+
+async def plug_in(resolver: Resolver) -> None:
+    connector: aiohttp.BaseConnector = lbresolve.contrib.aiohttp.TCPConnector(resolver=resolver, limit=5)
+    httpx.AsyncClient(transport=lbresolve.contrib.httpx.AsyncHTTPTransport(resolver=resolver, http1=True))
+    httpx.Client(transport=lbresolve.contrib.httpx.HTTPTransport())
+    requests.Session().mount("https://", lbresolve.contrib.requests.HTTPAdapter(resolver=resolver, max_retries=2))
+    lbresolve.contrib.urllib3.PoolManager(num_pools=2).request("GET", "https://www.example.com")
+    with lbresolve.contrib.patch_socket(resolver):
+        await connector.close()
+
 
 # Each of these is an error, or strict mypy would call the comment unused.
 Resolver(policy="best")  # type: ignore[arg-type]

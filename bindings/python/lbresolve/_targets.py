@@ -45,7 +45,7 @@ def host_of(host: Union[str, bytes, bytearray, None]) -> str:
 
 
 def _is_plain(host: str) -> bool:
-    return host.isascii() and len(host) < 64 and ".." not in host
+    return host.isascii() and len(host) < 64 and ".." not in host and not host.startswith(".")
 
 
 def _dotted(name: str) -> str:
