@@ -28,3 +28,10 @@ def compile_program(source, program, lbresolve_bin, *flags):
          *([f"-fsanitize={sanitize}"] if sanitize else []), "-I", SOURCE / "lib" / "include", source, "-o", program,
          build / "lib" / "liblbresolve.a", *libraries],
         capture_output=True, text=True, check=False)
+
+
+def has_coroutines_of_asio():
+    """Whether Asio is installed and this compiler has coroutines for it: clang 14 with libstdc++ has not."""
+    probe = "#include <asio/detail/config.hpp>\n#ifndef ASIO_HAS_CO_AWAIT\n#error\n#endif\n"
+    return subprocess.run([os.environ.get("LBRESOLVE_CXX", "c++"), "-std=c++20", "-fsyntax-only", "-x", "c++", "-"],
+                          input=probe, capture_output=True, text=True, check=False).returncode == 0
