@@ -11,7 +11,7 @@ using core::rr_type;
 
 namespace {
 
-constexpr resolve_options v4_only{.families = families::ipv4_only};
+const resolve_options v4_only{.families = families::ipv4_only};
 
 /// One name with one address and TTL 60, known; 100 s have passed, and its server does `script` from now on.
 void past_its_time(simulated_world& w, server_script script, std::chrono::seconds window = 3'600s) {
