@@ -1,29 +1,11 @@
 #include <lbresolve/picker.hpp>
 
 #include "io/pick_board.hpp"
+#include "io/quick_random.hpp"
 
 #include <utility>
 
 namespace lbresolve {
-namespace {
-
-/// splitmix64 (Steele, Lea and Flood 2014), seeded by the system: quick, and good enough where nobody gains by
-/// guessing.
-class quick_random final : public core::random_source {
- public:
-  explicit quick_random(std::uint64_t& state) : state_(state) {}
-  std::uint64_t next() override {
-    std::uint64_t z = (state_ += 0x9E3779B97F4A7C15U);
-    z = (z ^ (z >> 30)) * 0xBF58476D1CE4E5B9U;
-    z = (z ^ (z >> 27)) * 0x94D049BB133111EBU;
-    return z ^ (z >> 31);
-  }
-
- private:
-  std::uint64_t& state_;
-};
-
-}  // namespace
 
 picker::picker(std::shared_ptr<io::pick_board> board, std::uint64_t seed) : board_(std::move(board)), state_(seed) {}
 picker::~picker() = default;
@@ -46,7 +28,7 @@ std::optional<endpoint> picker::pick() noexcept {
     version_ = version;
   }
   if (!plan_) return std::nullopt;
-  quick_random random(state_);
+  io::quick_random random(state_);
   const std::uint64_t turn = plan_->policy == policy::round_robin ? state_++ : 0;
   return io::pick_from(plan_->policy, plan_->head, plan_->choices, random, turn);
 }

@@ -5,6 +5,7 @@
 #include "core/target.hpp"
 #include "io/clock.hpp"
 #include "io/pick_board.hpp"
+#include "io/quick_random.hpp"
 #include "io/system_random.hpp"
 #include "mailbox.hpp"
 
@@ -139,12 +140,12 @@ result<picker> resolver::impl::make_picker(std::string_view target, const connec
 }
 
 result<endpoint> resolver::impl::pick(std::string_view target) {
-  if (const auto picked = plans_.pick(target, io::thread_random())) return *picked;
+  if (const auto picked = plans_.pick(target, io::thread_quick_random())) return *picked;
   const std::string name(target);
   BOOST_OUTCOME_TRYV(begin_picking(
       target, {}, [this, name] { return plans_.take_use(name); },
       [this, name](std::optional<io::board_plan> p) { plans_.publish(name, std::move(p)); }));
-  if (const auto picked = plans_.pick(target, io::thread_random())) return *picked;
+  if (const auto picked = plans_.pick(target, io::thread_quick_random())) return *picked;
   return error(make_error_code(errc::no_addresses), name + " has no address to pick");
 }
 

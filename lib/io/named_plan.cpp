@@ -115,8 +115,9 @@ std::uint32_t named_plan::choose(core::random_source& random) noexcept {
             .inverse_weight = std::bit_cast<float>(high_of(numbers)),
             .cost = std::bit_cast<float>(low_of(numbers))};
   };
-  const auto in_flight = [this](std::uint32_t i) -> std::uint32_t {
-    const in_flight_count* const busy = i < room_.choices ? choice(i).busy.load(acquire) : nullptr;
+  const bool quiet = quiet_.load(acquire);
+  const auto in_flight = [this, quiet](std::uint32_t i) -> std::uint32_t {
+    const in_flight_count* const busy = !quiet && i < room_.choices ? choice(i).busy.load(acquire) : nullptr;
     return busy == nullptr ? 0 : busy->load(std::memory_order_relaxed);
   };
   return core::pick(how, random, at, in_flight);
@@ -150,6 +151,9 @@ void named_plan::write(std::string_view name, board_plan&& plan) noexcept {
   explore_below_.store(plan.head.explore_below, release);
   uneven_.store(plan.head.uneven, release);
   count_.store(count, release);
+  quiet_.store(std::all_of(plan.choices.begin(), plan.choices.end(),
+                           [](const board_choice& c) { return c.busy->load(std::memory_order_relaxed) == 0; }),
+               release);
   for (std::uint32_t i = 0; i < count; ++i) write_choice(i, std::move(plan.choices[i]));
   let_go_from(count);
   end_writing();

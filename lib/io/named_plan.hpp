@@ -22,6 +22,9 @@ namespace lbresolve::io {
 /// where the memory was given on: so memory stays what it is for good (see room), everything in it is atomic, and
 /// places read from it are looked at before they are used.
 ///
+/// What goes on at its members is looked at only if something did when the plan was written: who makes the plan writes
+/// it anew when that changes, and for a name where nothing goes on the counts would be one more wait for memory.
+///
 /// Thread-safety: pick() any number of threads at once, beside at most one that does the rest.
 class alignas(64) named_plan {
  public:
@@ -99,6 +102,7 @@ class alignas(64) named_plan {
   const room room_;
   std::atomic<lbresolve::policy> policy_{};
   std::atomic<bool> used_{true};
+  std::atomic<bool> quiet_{false};  // nothing went on at any member when it was written
 };
 
 }  // namespace lbresolve::io

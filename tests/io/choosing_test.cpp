@@ -145,6 +145,25 @@ TEST_CASE("SEL-15: requests that have begun and not ended turn picks away") {
   CHECK(first > 700);
 }
 
+TEST_CASE("SEL-15: picks by name turn away too, as soon as the resolver's thread has heard of it") {
+  names dns({"127.0.0.1", "127.0.0.2"});
+  auto r = resolver::create(dns.asking()).value();
+  REQUIRE(r.pick("a.test:7"));
+  const auto comes_to = [&](auto&& wanted) {
+    for (int round = 0; round < 1'000; ++round, std::this_thread::sleep_for(5ms)) {
+      int first = 0;
+      for (int i = 0; i < 2'000; ++i) first += r.pick("a.test:7").value() == at("127.0.0.1") ? 1 : 0;
+      if (wanted(first)) return true;
+    }
+    return false;
+  };
+  CHECK(comes_to([](int first) { return first > 800; }));
+  for (int i = 0; i < 50; ++i) r.begin(at("127.0.0.1"));
+  CHECK(comes_to([](int first) { return first < 700; }));
+  for (int i = 0; i < 50; ++i) r.report(at("127.0.0.1"), outcome::success);
+  CHECK(comes_to([](int first) { return first > 800; }));
+}
+
 TEST_CASE("what goes on at an endpoint is told also when many others have been asked about") {
   io::shared_selection memory({});
   for (unsigned n = 0; n < 1'000; ++n) {
