@@ -85,7 +85,7 @@ class shared_selection final : public core::selection_store {
     const std::lock_guard lock(mutex_);
     auto& kept = counts_[at];
     if (!kept) kept = pool_.make(memory_.in_flight(at));
-    const count_hold count = kept;  // held here, so that it is in use when the unused ones are dropped
+    count_hold count = kept;  // held here, so that it is in use when the unused ones are dropped
     if (counts_.size() > 2 * counts_at_last_look_ + 64) drop_unused_counts();
     return count;
   }

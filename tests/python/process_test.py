@@ -53,8 +53,10 @@ CALLS = {
 def test_ctrl_c_ends_a_call_that_waits_within_100_ms(call, dns_server, silent, empty_file):
     dns_server.answers.update({("slow.test", "*"): DROP, ("silent.test", "A"): [a(silent[0])]})
     program = textwrap.dedent("""
-        import sys, time
+        import signal, sys, time
         import lbresolve
+        # The tests may run in a shell's background, where SIGINT is ignored, and that is inherited.
+        signal.signal(signal.SIGINT, signal.default_int_handler)
         r = lbresolve.Resolver(servers=[sys.argv[1]], hosts="", resolv_conf=sys.argv[2], query_timeout=60,
                                try_timeout=60)
         print("ready", flush=True)
