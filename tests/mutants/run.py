@@ -92,7 +92,8 @@ class Copy:
         self.build_dir.mkdir(parents=True, exist_ok=True)
         # -O1 without -g: simulations that run long are built a little slower, and all programs linked much quicker.
         quiet(["cmake", "-G", "Ninja", "-S", self.tree, "-B", self.build_dir, "-DCMAKE_BUILD_TYPE=Debug",
-               "-DCMAKE_CXX_FLAGS_DEBUG=-O1", "-DLBRESOLVE_BUILD_CLI=OFF", "-DLBRESOLVE_WERROR=OFF"],
+               "-DCMAKE_CXX_FLAGS_DEBUG=-O1", "-DLBRESOLVE_BUILD_CLI=OFF", "-DLBRESOLVE_BUILD_EXAMPLES=OFF",
+               "-DLBRESOLVE_BUILD_SHARED=OFF", "-DLBRESOLVE_INSTALL=OFF", "-DLBRESOLVE_WERROR=OFF"],
               "configuring failed")
         self.build(programs)
 
