@@ -55,9 +55,9 @@ def run(command, **options):
     return done.stdout
 
 
-def configure(folder, *settings):
+def configure(folder, *settings, into=None):
     flags = " ".join(SANITIZE)
-    run(["cmake", "-G", "Ninja", "-S", folder, "-B", folder / "build", f"-DCMAKE_CXX_COMPILER={COMPILER}",
+    run(["cmake", "-G", "Ninja", "-S", folder, "-B", into or folder / "build", f"-DCMAKE_CXX_COMPILER={COMPILER}",
          f"-DCMAKE_CXX_FLAGS={flags}", *settings])
 
 
@@ -134,17 +134,22 @@ def test_pkg_config_finds_the_static_library(project, prefix, tmp_path):
      "FetchContent_MakeAvailable(lbresolve)",
      [f"-DFETCHCONTENT_SOURCE_DIR_LBRESOLVE={SOURCE}", "-DBUILD_SHARED_LIBS=ON"], True),
 ], ids=["add_subdirectory", "FetchContent"])
-def test_sources_in_the_tree_build_the_library_alone(project, way, settings, shared):
-    folder = project(way)
+def test_sources_in_the_tree_build_the_library_alone(project, way, settings, shared, monkeypatch, request):
+    # Beside the build that is tested and with its settings: then the compiler's cache knows nearly all of it.
+    folder, build = project(way), BUILD.with_name(f"{BUILD.name}-{request.node.callspec.id}")
+    shutil.rmtree(build, ignore_errors=True)
+    monkeypatch.setenv("CCACHE_BASEDIR", str(SOURCE))
+    monkeypatch.setenv("CCACHE_NOHASHDIR", "1")
     launcher = "-DCMAKE_CXX_COMPILER_LAUNCHER=" + ("ccache" if shutil.which("ccache") else "")
-    assert build_and_run(folder, launcher, *settings) == PRINTED
-    assert needs_the_shared_library(folder / "build" / "app") is shared
-    built = {p.name for p in (folder / "build").rglob("*") if p.is_file()}
-    assert ("liblbresolve.a" in built, "liblbresolve.so" in {p.name for p in (folder / "build").rglob("*.so")}) == \
-        (not shared, shared)
-    assert not [name for name in built if name.endswith("_tests")] and not (folder / "build/lbresolve/cli").exists()
+    configure(folder, launcher, "-DCMAKE_BUILD_TYPE=RelWithDebInfo", "-DLBRESOLVE_WERROR=ON", *settings, into=build)
+    run(["cmake", "--build", build])
+    assert run([build / "app"]) == PRINTED
+    assert needs_the_shared_library(build / "app") is shared
+    built = {p.name for p in build.rglob("*") if p.is_file()}
+    assert ("liblbresolve.a" in built, "liblbresolve.so" in {p.name for p in build.rglob("*.so")}) == (not shared, shared)
+    assert not [name for name in built if name.endswith("_tests")] and not (build / "lbresolve/cli").exists()
     # Nor does it add itself to what the project installs.
-    run(["cmake", "--install", folder / "build", "--prefix", folder / "prefix"])
+    run(["cmake", "--install", build, "--prefix", folder / "prefix"])
     assert not list((folder / "prefix").rglob("*lbresolve*"))
 
 
