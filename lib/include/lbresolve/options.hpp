@@ -123,8 +123,8 @@ struct selection_options {
 /// options here. An error skips that attempt. It must not block, throw, fork, or close the descriptor.
 using socket_hook = std::function<std::error_code(int fd, const endpoint& to)>;
 
-/// Asked about every 50 ms by a call that blocks, on the thread that it blocks: true ends the call with errc::cancelled.
-/// For what has to be looked at now and then, as an interpreter's Ctrl-C. It must not throw.
+/// Asked about every 50 ms by a call that blocks, on the thread that it blocks: true ends the call with
+/// errc::cancelled. For what has to be looked at now and then, as an interpreter's Ctrl-C. It must not throw.
 using interruption = std::function<bool()>;
 
 /// The upstreams of a domain.
