@@ -15,6 +15,8 @@ from python_package import python_with_package
 from timing import CAD
 from tls_backend import TLS_PORT, Site, TlsBackend
 
+pytestmark = pytest.mark.python_package
+
 CLIENT = Path(__file__).with_name("adapter_client.py")
 NAME = "api.example.test"
 ADDRESSES = [f"203.0.113.{n}" for n in range(1, 5)]

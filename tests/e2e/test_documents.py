@@ -111,12 +111,14 @@ def run_python(lab, lbresolve_bin):
     return run
 
 
+@pytest.mark.python_package
 @pytest.mark.rule("USE-01")
 @pytest.mark.parametrize("program", [p for p in blocks("python") if FETCHES not in p.values[0]])
 def test_a_python_program_runs(internet, run_python, program):
     run_python(program)
 
 
+@pytest.mark.python_package
 @pytest.mark.rule("USE-01")
 @pytest.mark.parametrize("program", [p for p in blocks("python") if FETCHES in p.values[0]])
 def test_a_python_program_fetches(names, run_python, tmp_path, program):
