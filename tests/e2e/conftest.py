@@ -22,7 +22,7 @@ from kresd_server import KresdServer
 from network_lab import CLIENT_V4, CLIENT_V6
 from nginx_server import NginxServer
 from pdns_server import PdnsServer
-from program import compile_program
+from program import compile_program, has_coroutines_of_asio
 from server_process import find_program
 from unbound_server import UnboundServer
 
@@ -32,12 +32,21 @@ _reason = None   # why there is no lab
 
 def pytest_configure(config):
     global _reason
+    config.addinivalue_line("markers", "asio_coroutines: needs Asio, and a compiler that has coroutines for it")
     if network_lab.is_inside() or config.option.collectonly:
         return
     _reason = network_lab.why_not()
     if _reason is None:
         config.pluginmanager.getplugin("capturemanager").stop_global_capturing()
         network_lab.start_inside(sys.orig_argv)
+
+
+def pytest_collection_modifyitems(config, items):
+    """The build leaves that example out too, and says so."""
+    left_out = [item for item in items if item.get_closest_marker("asio_coroutines")]
+    if left_out and not has_coroutines_of_asio():
+        config.hook.pytest_deselected(items=left_out)
+        items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_report_header():

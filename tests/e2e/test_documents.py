@@ -14,7 +14,7 @@ from backend import Backend
 from certificates import Authority
 from dns_server import a, aaaa
 from network_lab import in_namespace
-from program import compile_program, has_coroutines_of_asio, needed_libraries
+from program import compile_program, needed_libraries
 from python_package import python_with_package
 from tls_backend import Site, TlsBackend
 
@@ -34,7 +34,8 @@ OTHER_COMMANDS = {"cmake", "tests/run.py", "build/dev/tests/core_tests", "tests/
 def blocks(language):
     found = [(path.name, number, body) for path in DOCUMENTS
              for number, (kind, body) in enumerate(BLOCK.findall(path.read_text()), 1) if kind == language]
-    return [pytest.param(body, id=f"{name}-{number}") for name, number, body in found]
+    return [pytest.param(body, id=f"{name}-{number}", marks=[pytest.mark.asio_coroutines] if "<asio.hpp>" in body else [])
+            for name, number, body in found]
 
 
 def commands(program=None):
@@ -80,8 +81,6 @@ def run_program(lab, lbresolve_bin, tmp_path):
 def test_a_program_compiles_and_runs(internet, run_program, lbresolve_bin, program):
     if "state_file" in program and "sqlite" not in needed_libraries(lbresolve_bin):
         pytest.skip("this build keeps no state file")
-    if "<asio.hpp>" in program and not has_coroutines_of_asio():
-        pytest.skip("no Asio, or a compiler without coroutines for it")
     run_program(program)
 
 

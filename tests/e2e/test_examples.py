@@ -13,7 +13,6 @@ import pytest
 from backend import HEALTH_PORT, PORT
 from dns_server import a, aaaa, nodata
 from places import NAME, TARGET, v4, v6
-from program import has_coroutines_of_asio
 from stream_service import StreamService, receive_exactly
 
 POSTGRESQL, GRPC = 5432, 50051
@@ -90,9 +89,8 @@ def test_asio_gives_up_when_it_is_told_to(lab, backend, names, example):
     assert (ran.returncode, ran.stdout) == (0, "it took too long\n"), ran
 
 
+@pytest.mark.asio_coroutines
 def test_asio_with_coroutines(half_dead, example):
-    if not has_coroutines_of_asio():
-        pytest.skip("no Asio, or a compiler without coroutines for it")
     ran = example("asio_coroutines", TARGET, f"gone.example.test:{PORT}", TARGET)
     lines = ran.stdout.splitlines()
     assert ran.returncode == 0 and len(lines) == 3, ran
