@@ -32,7 +32,7 @@ bool for_each_word(std::string_view name, F&& f) noexcept {
   constexpr std::size_t whole = sizeof(std::uint64_t);
   if (name.size() < whole) {
     std::uint64_t w = 0;
-    std::memcpy(&w, name.data(), name.size());
+    if (!name.empty()) std::memcpy(&w, name.data(), name.size());
     return f(std::size_t{0}, w);
   }
   std::size_t at = 0;
