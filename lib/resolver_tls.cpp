@@ -48,6 +48,7 @@ result<io::connector_settings> resolver::impl::sockets_for(std::string_view targ
 result<connection> connection_over(io::connected_socket winner, const endpoint& peer,
                                    std::shared_ptr<const trace> story) {
   if (winner.tls == nullptr) return connection(winner.fd.release(), peer, std::move(story));
+  const io::fork_shelter::of_this_thread inside;
   if (!winner.tls->attach(winner.fd.get()))
     return error(make_error_code(tls_errc::local_failure), "no memory for the TLS session of " + peer.to_string(),
                  std::move(story));

@@ -50,7 +50,10 @@ result<std::size_t> tls_stream::write(std::span<const std::uint8_t> octets) {
   return would_block();
 }
 
-void tls_stream::close_notify() noexcept { impl_->session->close_notify(); }
+void tls_stream::close_notify() noexcept {
+  const io::fork_shelter::of_this_thread inside;
+  impl_->session->close_notify();
+}
 
 ssl_st* tls_stream::native_handle() const noexcept { return impl_->session->native(); }
 
@@ -60,6 +63,7 @@ std::string_view tls_stream::cipher() const noexcept { return impl_->session->ci
 bool tls_stream::is_resumed() const noexcept { return impl_->session->is_resumed(); }
 
 tls_certificate tls_stream::peer_certificate() const {
+  const io::fork_shelter::of_this_thread inside;
   tls_certificate out;
   const X509* const leaf = SSL_get0_peer_certificate(impl_->session->native());
   if (leaf == nullptr) return out;

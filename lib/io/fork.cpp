@@ -83,30 +83,41 @@ struct fork_shelter::of_this_thread::shelter {
   int depth = 0;
 };
 
+namespace {
+
+thread_local bool thread_ends = false;  // trivial, so that what is destroyed later may still ask
+
+}  // namespace
+
 // Made anew in a child, whose parent may hold the old one.
-fork_shelter::of_this_thread::shelter& fork_shelter::of_this_thread::mine() {
-  thread_local std::optional<shelter> own;
-  if (!own || own->born.is_inherited()) own.emplace();
-  return *own;
+fork_shelter::of_this_thread::shelter* fork_shelter::of_this_thread::mine() {
+  struct last_of_thread {
+    std::optional<shelter> own;
+    ~last_of_thread() { thread_ends = true; }
+  };
+  if (thread_ends) return nullptr;
+  thread_local last_of_thread here;
+  if (!here.own || here.own->born.is_inherited()) here.own.emplace();
+  return &*here.own;
 }
 
 fork_shelter::of_this_thread::of_this_thread() : own_(mine()) { enter(); }
 fork_shelter::of_this_thread::~of_this_thread() { leave(); }
 
 void fork_shelter::of_this_thread::enter() {
-  if (own_.depth++ == 0 && !own_.born.is_inherited()) own_.inside.lock();
+  if (own_ != nullptr && own_->depth++ == 0 && !own_->born.is_inherited()) own_->inside.lock();
 }
 
 void fork_shelter::of_this_thread::leave() {
-  if (--own_.depth == 0) own_.inside.unlock();
+  if (own_ != nullptr && --own_->depth == 0) own_->inside.unlock();
 }
 
 void fork_shelter::of_this_thread::call_outside(const std::function<void()>& f) {
-  shelter& own = mine();
-  if (own.depth == 0) return f();
-  own.inside.unlock();
+  shelter* const own = mine();
+  if (own == nullptr || own->depth == 0) return f();
+  own->inside.unlock();
   f();
-  if (!own.born.is_inherited()) own.inside.lock();
+  if (!own->born.is_inherited()) own->inside.lock();
 }
 
 }  // namespace lbresolve::io

@@ -85,11 +85,11 @@ class fork_shelter::of_this_thread {
 
  private:
   struct shelter;
-  static shelter& mine();
+  static shelter* mine();
   void enter();
   void leave();
 
-  shelter& own_;
+  shelter* own_;  // null while the thread ends: what is static may be destroyed after all that is the thread's
 };
 
 }  // namespace lbresolve::io

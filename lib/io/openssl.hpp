@@ -1,6 +1,8 @@
 // What OpenSSL makes, owned; and its errors, which must not be left to whoever uses this thread next.
 #pragma once
 
+#include "io/fork.hpp"
+
 #include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/ssl.h>
@@ -10,10 +12,12 @@
 
 namespace lbresolve::io {
 
+/// Freeing takes locks of the whole process too, and what a user was given is freed on any thread.
 template <auto Free>
 struct openssl_free {
   template <class T>
   void operator()(T* p) const noexcept {
+    const fork_shelter::of_this_thread inside;
     Free(p);
   }
 };

@@ -6,7 +6,6 @@
 
 #include <array>
 #include <cerrno>
-#include <limits>
 #include <new>
 
 namespace lbresolve::io {
@@ -16,15 +15,16 @@ core::random_source& thread_random() {
   return random;
 }
 
+// Not RAND_bytes first: OpenSSL 3.0 takes a lock of the process for each call, and a thread of the application that is
+// inside it while another forks leaves it locked in the child for good.
 void random_bytes(std::span<std::uint8_t> out) noexcept {
-  if (out.size() <= static_cast<std::size_t>(std::numeric_limits<int>::max()) &&
-      ::RAND_bytes(out.data(), static_cast<int>(out.size())) == 1) {
-    return;
-  }
-  // OpenSSL can fail where its configuration is broken; the kernel's source cannot, once it has been seeded.
   while (!out.empty()) {
     const auto got = ::getrandom(out.data(), out.size(), 0);
-    if (got > 0) out = out.subspan(static_cast<std::size_t>(got));
+    if (got > 0) {
+      out = out.subspan(static_cast<std::size_t>(got));
+    } else if (errno != EINTR && ::RAND_bytes(out.data(), static_cast<int>(out.size())) == 1) {
+      return;  // a sandbox without the system call
+    }
   }
 }
 

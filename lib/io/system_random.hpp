@@ -1,4 +1,4 @@
-// Random bits from OpenSSL's CSPRNG, buffered.
+// Random bits from the kernel's CSPRNG, buffered.
 #pragma once
 
 #include "core/random.hpp"
@@ -9,7 +9,7 @@
 
 namespace lbresolve::io {
 
-/// Bits for query IDs, letter case, jitter and choices. A draw costs nanoseconds; each 1 KiB comes from RAND_bytes.
+/// Bits for query IDs, letter case, jitter and choices. A draw costs nanoseconds; each 1 KiB comes from getrandom(2).
 ///
 /// Drawn bits are wiped from the buffer at once. A forked child never repeats its parent's bits: the buffer is a page
 /// that the kernel empties in the child (MADV_WIPEONFORK, Linux 4.14), however it was forked; where the kernel cannot,
@@ -31,7 +31,7 @@ class system_random final : public core::random_source {
 /// This thread's own.
 core::random_source& thread_random();
 
-/// Fills `out` from the CSPRNG, unbuffered. Does not fail: falls back on getrandom(2).
+/// Fills `out` from the CSPRNG, unbuffered; OpenSSL's where the kernel's is out of reach. At most INT_MAX octets.
 void random_bytes(std::span<std::uint8_t> out) noexcept;
 
 }  // namespace lbresolve::io

@@ -64,6 +64,7 @@ void tls_listener::serve() {
     for (const auto& c : clients_) polled.push_back({c->fd, POLLIN, 0});
     if (::poll(polled.data(), polled.size(), -1) < 0) continue;
     if (polled[0].revents != 0) return;
+    const std::lock_guard inside_openssl(shelter_);
     for (std::size_t i = polled.size(); i-- > 2;)
       if (polled[i].revents != 0 && !read_from(*clients_[i - 2]))
         clients_.erase(clients_.begin() + static_cast<std::ptrdiff_t>(i - 2));

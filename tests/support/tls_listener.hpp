@@ -1,6 +1,7 @@
 // A TLS server on a loopback address, on a thread of its own: it greets, echoes, or says nothing at all.
 #pragma once
 
+#include "io/fork.hpp"
 #include "support/tls_peer.hpp"
 
 #include <lbresolve/endpoint.hpp>
@@ -50,6 +51,7 @@ class tls_listener {
   int stop_ = -1;
   std::atomic<std::size_t> accepted_{0};
   std::vector<std::unique_ptr<client>> clients_;
+  io::fork_shelter shelter_;  // a child of a test must not find OpenSSL's locks held by this thread
   mutable std::mutex mutex_;
   std::string heard_;         // guarded by mutex_
   std::string first_octets_;  // guarded by mutex_
