@@ -12,7 +12,7 @@ namespace lbresolve {
 result<resolver> resolver::create(options settings) {
   LBRESOLVE_TRY(checked, core::check(std::move(settings)));
   checked.has_http2 = io::doh::is_built();
-  BOOST_OUTCOME_TRYV(core::check_transports(checked, io::doh::is_built()));
+  BOOST_OUTCOME_TRYV(core::check_transports(checked));
   LBRESOLVE_TRY(made, per_process::create(std::move(checked)));
   return resolver(std::move(made));
 }
@@ -22,21 +22,12 @@ resolver::resolver(resolver&&) noexcept = default;
 resolver& resolver::operator=(resolver&&) noexcept = default;
 resolver::~resolver() = default;
 
-// Calls that run callbacks, or that others wait in, keep the state alive: it may be the one inside which the resolver
-// is destroyed.
-
 result<resolution> resolver::resolve(std::string_view target, const resolve_options& settings) {
-  const auto* const mine = state_->get();
-  if (mine == nullptr) return per_process::no_descriptors();
-  const auto state = *mine;
-  return state->resolve(target, settings);
+  return state_->call([&](impl& i) { return i.resolve(target, settings); });
 }
 
 result<connection> resolver::connect(std::string_view target, const connect_options& settings) {
-  const auto* const mine = state_->get();
-  if (mine == nullptr) return per_process::no_descriptors();
-  const auto state = *mine;
-  return state->connect(target, settings);
+  return state_->call([&](impl& i) { return i.connect(target, settings); });
 }
 
 operation resolver::async_resolve(std::string_view target, const resolve_options& settings, resolve_callback done) {
@@ -50,10 +41,7 @@ operation resolver::async_connect(std::string_view target, const connect_options
 }
 
 result<picker> resolver::make_picker(std::string_view target, const connect_options& settings) {
-  const auto* const mine = state_->get();
-  if (mine == nullptr) return per_process::no_descriptors();
-  const auto state = *mine;
-  return state->make_picker(target, settings);
+  return state_->call([&](impl& i) { return i.make_picker(target, settings); });
 }
 
 result<endpoint> resolver::pick(std::string_view target) {
@@ -82,10 +70,7 @@ bool resolver::unwatch(watch_id which) noexcept {
 }
 
 result<explanation> resolver::explain(std::string_view target, const connect_options& settings) {
-  const auto* const mine = state_->get();
-  if (mine == nullptr) return per_process::no_descriptors();
-  const auto state = *mine;
-  return state->explain(target, settings);
+  return state_->call([&](impl& i) { return i.explain(target, settings); });
 }
 
 operation resolver::async_explain(std::string_view target, const connect_options& settings, explain_callback done) {
@@ -94,10 +79,7 @@ operation resolver::async_explain(std::string_view target, const connect_options
 }
 
 result<probe_report> resolver::probe(std::string_view target, const connect_options& settings) {
-  const auto* const mine = state_->get();
-  if (mine == nullptr) return per_process::no_descriptors();
-  const auto state = *mine;
-  return state->probe(target, settings);
+  return state_->call([&](impl& i) { return i.probe(target, settings); });
 }
 
 operation resolver::async_probe(std::string_view target, const connect_options& settings, probe_callback done) {
@@ -127,8 +109,8 @@ int resolver::fd() const noexcept {
 void resolver::process(std::chrono::milliseconds max_wait) {
   const auto* const mine = state_->get();
   if (mine == nullptr) return;
-  const auto state = *mine;
-  state->process(max_wait);
+  const auto alive = *mine;  // the resolver may be destroyed inside a callback
+  alive->process(max_wait);
 }
 
 void resolver::clear_cache() {

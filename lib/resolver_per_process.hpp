@@ -6,6 +6,8 @@
 
 #include <atomic>
 #include <memory>
+#include <type_traits>
+#include <utility>
 
 namespace lbresolve {
 
@@ -32,6 +34,15 @@ class resolver::per_process {
   const std::shared_ptr<impl>* peek() const noexcept {
     const of_one* const newest = newest_.load(std::memory_order_acquire);
     return newest->born.is_inherited() ? nullptr : &newest->made;
+  }
+  /// What `f(impl&)` gives, or no_descriptors(). Keeps the impl alive: the resolver may be destroyed while `f` waits,
+  /// or inside a callback that it runs.
+  template <class F>
+  auto call(F&& f) -> std::invoke_result_t<F, impl&> {
+    const std::shared_ptr<impl>* const mine = get();
+    if (mine == nullptr) return no_descriptors();
+    const std::shared_ptr<impl> alive = *mine;
+    return std::forward<F>(f)(*alive);
   }
   /// What a call ends with where get() gives null.
   static error no_descriptors();

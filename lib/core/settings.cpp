@@ -164,11 +164,11 @@ result<settings> check(options chosen) {
   return s;
 }
 
-result<void> check_transports(const settings& s, bool has_http2) {
+result<void> check_transports(const settings& s) {
   std::vector<upstream> all = s.servers;
   for (const settings::domain& d : s.domains) all.insert(all.end(), d.servers.begin(), d.servers.end());
   for (const upstream& u : all) {
-    if (u.only != transport::https || has_http2) continue;
+    if (u.only != transport::https || s.has_http2) continue;
     return error(
         make_error_code(errc::unsupported),
         "server " + quoted(u.text) + ": this build has no HTTP/2; give a tls:// server, or build with nghttp2");

@@ -31,13 +31,13 @@ struct settings {
   std::shared_ptr<const rebinding_filter> rebinding;  ///< null: no filter
   std::optional<client_subnet> subnet;
   std::optional<nat64_prefix> nat64;
-  bool has_http2 = true;  ///< whether what upstreams designate may be DNS over HTTPS
+  bool has_http2 = true;  ///< whether this build speaks DNS over HTTPS
 };
 
 /// Reads servers, domains and subnet, and checks ranges. The sentence of an error names the option.
 result<settings> check(options chosen);
 /// Whether every server can be asked by this build: without HTTP/2 https:// is errc::unsupported.
-result<void> check_transports(const settings& s, bool has_http2);
+result<void> check_transports(const settings& s);
 /// The same as check() for the settings of one call.
 result<void> check(const resolve_options& o);
 result<void> check(const connect_options& o);

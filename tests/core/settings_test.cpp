@@ -93,14 +93,17 @@ TEST_CASE("SEC-09: domains that the rebinding filter lets through are names") {
 TEST_CASE("a build without HTTP/2 refuses https:// servers, wherever they stand, and says what else can be had") {
   for (const options& o : {options{.servers = {"192.0.2.53", "https://192.0.2.53"}},
                            options{.domain_servers = {{"corp.example", {"https://dns.example"}}}}}) {
-    const settings checked = check(o).value();
-    CHECK(check_transports(checked, true));
-    const auto usable = check_transports(checked, false);
+    settings checked = check(o).value();
+    CHECK(check_transports(checked));
+    checked.has_http2 = false;
+    const auto usable = check_transports(checked);
     REQUIRE_FALSE(usable);
     CHECK(usable.assume_error() == errc::unsupported);
     CHECK(usable.assume_error().message().find("this build has no HTTP/2") != std::string::npos);
   }
-  CHECK(check_transports(check(options{.servers = {"192.0.2.53", "tls://192.0.2.53"}}).value(), false));
+  settings plain = check(options{.servers = {"192.0.2.53", "tls://192.0.2.53"}}).value();
+  plain.has_http2 = false;
+  CHECK(check_transports(plain));
 }
 
 TEST_CASE("DNS-10: servers given by name are looked up through plain ones, chosen or the system's") {
