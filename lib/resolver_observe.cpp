@@ -28,9 +28,11 @@ result<io::member_watch::subject> resolver::impl::make_subject(std::string_view 
   know_network();
   io::member_watch::subject s;
   s.memory = core::memory_for(settings_, memory_, what, o.mode.value_or(settings_.chosen.selection.mode));
-  s.look_up = [this, text = std::string(target), o](bool use_cache) {
-    connect_options settings = o;
-    settings.use_cache = use_cache && o.use_cache;
+  connect_options kept = o;
+  kept.interrupted = nullptr;  // of the call that waits for the first lookup, not of those to come
+  s.look_up = [this, text = std::string(target), kept = std::move(kept)](bool use_cache) {
+    connect_options settings = kept;
+    settings.use_cache = use_cache && kept.use_cache;
     std::shared_ptr<const core::system_settings> system;
     auto work = std::move(prepare_explain(text, settings, system).assume_value());  // checked above
     use_upstreams(system);
@@ -141,6 +143,7 @@ result<picker> resolver::impl::make_picker(std::string_view target, const connec
 
 result<endpoint> resolver::impl::pick(std::string_view target) {
   if (const auto picked = plans_.pick(target, io::thread_quick_random())) return *picked;
+  const auto alive = shared_from_this();  // the resolver may be destroyed while this waits
   const std::string name(target);
   BOOST_OUTCOME_TRYV(begin_picking(
       target, {}, [this, name] { return plans_.take_use(name); },

@@ -301,6 +301,21 @@ TEST_CASE("HE-54: destroying the resolver ends a blocking connect as cancelled w
   CHECK(*failed == errc::cancelled);
 }
 
+TEST_CASE("HE-54: a pick that waits for its first lookup ends as cancelled when its resolver is destroyed") {
+  fake_dns_server dns(silent());
+  auto r = std::make_unique<resolver>(resolver::create(asking(dns)).value());
+  std::optional<error> failed;
+  std::thread blocked([&, &call = *r] {
+    auto picked = call.pick("example.test:443");
+    if (!picked) failed = picked.error();
+  });
+  while (dns.request_count() == 0) std::this_thread::sleep_for(1ms);
+  r.reset();
+  blocked.join();
+  REQUIRE(failed);
+  CHECK(*failed == errc::cancelled);
+}
+
 TEST_CASE("HE-56: the deadline holds to 10 ms on a silent upstream") {
   fake_dns_server dns(silent());
   auto r = resolver::create(asking(dns));

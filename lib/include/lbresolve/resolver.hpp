@@ -89,12 +89,13 @@ class resolver {
   /// its cached answers. `settings` as for connect, of which those that race do not matter.
   LBRESOLVE_EXPORT result<picker> make_picker(std::string_view target, const connect_options& settings = {});
 
-  /// The same for one pick, by name: a target picked lately is not looked up again. Slower than a picker.
+  /// The same for one pick, by name: a target picked lately is not looked up again. Slower than a picker, and what
+  /// begin() and report() say counts once the resolver's thread, or process(), has heard of it; for a picker at once.
   LBRESOLVE_EXPORT result<endpoint> pick(std::string_view target);
 
   /// A request begins at `at`, or ends there: what goes on counts as load, failures and latency count in every later
-  /// choice. report() without a begin() is a plain opinion; three failures in a row eject,
-  /// where the endpoint is one of several of a target that is in use.
+  /// choice. report() without a begin() is a plain opinion; three failures in a row eject, where the endpoint is one of
+  /// several of a target that is in use.
   LBRESOLVE_EXPORT void begin(const endpoint& at);
   LBRESOLVE_EXPORT void report(const endpoint& at, outcome how,
                                std::optional<std::chrono::nanoseconds> latency = std::nullopt);
