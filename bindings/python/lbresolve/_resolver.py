@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import builtins
 import errno
 import os
 import socket
@@ -365,7 +366,7 @@ def _connect_failure(text: str, outcome: Outcome, all_errors: bool) -> Exception
     if isinstance(failure, ValueError):  # the port is one: so it is the host, which getaddrinfo() would not find
         return _errors.ResolveError(socket.EAI_NONAME, str(failure))
     if all_errors and isinstance(failure, _errors.ConnectError) and failure.attempts:
-        group = getattr(__import__("builtins"), "ExceptionGroup", None)  # Python 3.11
+        group = getattr(builtins, "ExceptionGroup", None)  # Python 3.11
         if group is not None:
             grouped: Exception = group("create_connection failed", _errors.each_of(failure))
             return grouped
