@@ -23,8 +23,4 @@ enum class exit_code : int {
 
 exit_code exit_code_of(const error& e);
 
-/// "name_not_found", "connect_failed": the `error.code` of the JSON output. An errno is a failed connect, or
-/// "timed_out" where it is ETIMEDOUT; a reason of TLS is "tls_failed" or "certificate_rejected".
-std::string error_name(const error& e);
-
 }  // namespace lbresolve::cli

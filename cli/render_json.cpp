@@ -35,7 +35,7 @@ std::string utc(std::chrono::system_clock::time_point when) {
 json system_error(const std::error_code& code) {
   if (!code) return nullptr;
   const bool numbered = code.category() == std::system_category() || code.category() == std::generic_category();
-  return {{"errno", numbered ? json(code.value()) : json(nullptr)}, {"message", why(code)}};
+  return {{"errno", numbered ? json(code.value()) : json(nullptr)}, {"message", reason_of(code)}};
 }
 
 json json_endpoint(const endpoint& e) {
@@ -101,7 +101,7 @@ json json_trace(const trace* story) {
 }
 
 json json_error(const error& e) {
-  json out{{"code", error_name(e)}, {"message", e.message()}};
+  json out{{"code", to_string(kind_of(e))}, {"message", e.message()}};
   const bool numbered = e.code().category() != error_category() && e.code().category() != tls_category();
   out["errno"] = numbered ? json(e.code().value()) : json(nullptr);
   return out;

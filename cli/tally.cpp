@@ -14,7 +14,7 @@ void tally::success(const endpoint& with, elapsed took) {
 
 void tally::failure(const error& e) {
   ++failed_;
-  ++errors_[error_name(e)];
+  ++errors_[to_string(kind_of(e))];
   if (!first_error_) first_error_ = e;
 }
 

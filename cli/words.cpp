@@ -66,26 +66,6 @@ std::string ms_number(elapsed time) {
 
 std::string in_ms(elapsed time) { return ms_number(time) + " ms"; }
 
-std::string why(const std::error_code& code) {
-  static const std::array<std::pair<std::errc, const char*>, 11> known{{
-      {std::errc::connection_refused, "refused"},
-      {std::errc::network_unreachable, "unreachable network"},
-      {std::errc::host_unreachable, "unreachable host"},
-      {std::errc::network_down, "network down"},
-      {std::errc::timed_out, "no answer"},
-      {std::errc::connection_reset, "reset"},
-      {std::errc::permission_denied, "forbidden by a firewall or this host"},
-      {std::errc::operation_not_permitted, "forbidden on this host"},
-      {std::errc::address_not_available, "no local address to send from"},
-      {std::errc::too_many_files_open, "out of descriptors"},
-      {std::errc::operation_canceled, "cancelled"},
-  }};
-  for (const auto& [condition, text] : known) {
-    if (code == condition) return text;
-  }
-  return code.message();
-}
-
 std::string pin_text(std::span<const std::uint8_t> digest) {
   constexpr std::string_view digits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
   std::string text = "sha256-";
@@ -96,48 +76,6 @@ std::string pin_text(std::span<const std::uint8_t> digest) {
     for (std::size_t k = 0; k < 4; ++k) text += k <= count ? digits[bits >> (18 - 6 * k) & 63U] : '=';
   }
   return text;
-}
-
-std::string rcode_name(int rcode) {
-  static constexpr std::array<const char*, 11> names{"NOERROR",  "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED",
-                                                     "YXDOMAIN", "YXRRSET", "NXRRSET",  "NOTAUTH",  "NOTZONE"};
-  if (rcode >= 0 && static_cast<std::size_t>(rcode) < names.size()) return names[static_cast<std::size_t>(rcode)];
-  return rcode == 16 ? "BADVERS" : fmt::format("RCODE {}", rcode);
-}
-
-std::string_view ede_name(int code) {
-  static constexpr std::array<std::string_view, 30> names{"Other Error",
-                                                          "Unsupported DNSKEY Algorithm",
-                                                          "Unsupported DS Digest Type",
-                                                          "Stale Answer",
-                                                          "Forged Answer",
-                                                          "DNSSEC Indeterminate",
-                                                          "DNSSEC Bogus",
-                                                          "Signature Expired",
-                                                          "Signature Not Yet Valid",
-                                                          "DNSKEY Missing",
-                                                          "RRSIGs Missing",
-                                                          "No Zone Key Bit Set",
-                                                          "NSEC Missing",
-                                                          "Cached Error",
-                                                          "Not Ready",
-                                                          "Blocked",
-                                                          "Censored",
-                                                          "Filtered",
-                                                          "Prohibited",
-                                                          "Stale NXDOMAIN Answer",
-                                                          "Not Authoritative",
-                                                          "Not Supported",
-                                                          "No Reachable Authority",
-                                                          "Network Error",
-                                                          "Invalid Data",
-                                                          "Signature Expired before Valid",
-                                                          "Too Early",
-                                                          "Unsupported NSEC3 Iterations Value",
-                                                          "Unable to conform to policy",
-                                                          "Synthesized"};
-  if (code < 0 || static_cast<std::size_t>(code) >= names.size()) return {};
-  return names[static_cast<std::size_t>(code)];
 }
 
 std::string subject(const query_record& q) { return type_name(q.type) + " " + q.name; }
@@ -177,7 +115,7 @@ std::string outcome(const query_record& q, elapsed now, detail how) {
     }
     case unreachable:
       if (!q.detail.empty()) return with_detail(fmt::format("no DNS answer {}", where), q.detail);
-      return fmt::format("{} {}", q.code ? why(q.code) : "unreachable", where);
+      return fmt::format("{} {}", q.code ? reason_of(q.code) : "unreachable", where);
     case abandoned:
       return with_detail(fmt::format("no answer {}, abandoned", where), q.detail);
   }
@@ -198,7 +136,7 @@ std::string outcome(const attempt_record& a, elapsed now, detail how) {
     case failed:
       if (!a.failure.empty()) return "TLS: " + a.failure;
       if (a.code == std::errc::timed_out) return waited;
-      return a.code ? why(a.code) + (reached_tls(a) ? " during TLS" : "") : with_detail("failed", a.detail);
+      return a.code ? reason_of(a.code) + (reached_tls(a) ? " during TLS" : "") : with_detail("failed", a.detail);
     case cancelled:
       return waited + ", cancelled";
     case spare:

@@ -18,17 +18,8 @@ std::string in_ms(elapsed time);
 /// The same without the unit.
 std::string ms_number(elapsed time);
 
-/// "refused", "unreachable network"; the system's words for the rest.
-std::string why(const std::error_code& code);
-
 /// "sha256-BASE64": what --pin takes.
 std::string pin_text(std::span<const std::uint8_t> digest);
-
-/// "SERVFAIL", "REFUSED", or "RCODE 11" (RFC 1035 section 4.1.1, RFC 2136, RFC 6895).
-std::string rcode_name(int rcode);
-
-/// "DNSSEC Bogus" for 6 (RFC 8914 section 4); empty where the number has no name here.
-std::string_view ede_name(int code);
 
 /// How long it took; until `now` where it has not ended.
 template <class Record>

@@ -48,26 +48,6 @@ std::string utc(std::chrono::system_clock::time_point when) {
   return out.data();
 }
 
-/// As the command words it.
-std::string why(const std::error_code& code) {
-  static const std::array<std::pair<std::errc, const char*>, 11> known{{
-      {std::errc::connection_refused, "refused"},
-      {std::errc::network_unreachable, "unreachable network"},
-      {std::errc::host_unreachable, "unreachable host"},
-      {std::errc::network_down, "network down"},
-      {std::errc::timed_out, "no answer"},
-      {std::errc::connection_reset, "reset"},
-      {std::errc::permission_denied, "forbidden by a firewall or this host"},
-      {std::errc::operation_not_permitted, "forbidden on this host"},
-      {std::errc::address_not_available, "no local address to send from"},
-      {std::errc::too_many_files_open, "out of descriptors"},
-      {std::errc::operation_canceled, "cancelled"},
-  }};
-  for (const auto& [condition, words] : known)
-    if (code == condition) return words;
-  return code.message();
-}
-
 bool is_errno(const std::error_code& code) {
   return code.category() == std::system_category() || code.category() == std::generic_category();
 }
@@ -76,51 +56,8 @@ nb::object system_error(const std::error_code& code, const std::string& sentence
   if (!code && sentence.empty()) return nb::none();
   nb::dict out;
   out["errno"] = optional_number(code.value(), code && is_errno(code));
-  out["message"] = text(sentence.empty() ? why(code) : sentence);
+  out["message"] = text(sentence.empty() ? reason_of(code) : sentence);
   return out;
-}
-
-std::string rcode_name(int rcode) {
-  static constexpr std::array<const char*, 11> names{"NOERROR",  "FORMERR", "SERVFAIL", "NXDOMAIN", "NOTIMP", "REFUSED",
-                                                     "YXDOMAIN", "YXRRSET", "NXRRSET",  "NOTAUTH",  "NOTZONE"};
-  if (rcode >= 0 && static_cast<std::size_t>(rcode) < names.size()) return names[static_cast<std::size_t>(rcode)];
-  return rcode == 16 ? "BADVERS" : "RCODE " + std::to_string(rcode);
-}
-
-/// RFC 8914 section 5.2 and its registry.
-std::string_view ede_name(int code) {
-  static constexpr std::array<std::string_view, 30> names{"Other Error",
-                                                          "Unsupported DNSKEY Algorithm",
-                                                          "Unsupported DS Digest Type",
-                                                          "Stale Answer",
-                                                          "Forged Answer",
-                                                          "DNSSEC Indeterminate",
-                                                          "DNSSEC Bogus",
-                                                          "Signature Expired",
-                                                          "Signature Not Yet Valid",
-                                                          "DNSKEY Missing",
-                                                          "RRSIGs Missing",
-                                                          "No Zone Key Bit Set",
-                                                          "NSEC Missing",
-                                                          "Cached Error",
-                                                          "Not Ready",
-                                                          "Blocked",
-                                                          "Censored",
-                                                          "Filtered",
-                                                          "Prohibited",
-                                                          "Stale NXDOMAIN Answer",
-                                                          "Not Authoritative",
-                                                          "Not Supported",
-                                                          "No Reachable Authority",
-                                                          "Network Error",
-                                                          "Invalid Data",
-                                                          "Signature Expired before Valid",
-                                                          "Too Early",
-                                                          "Unsupported NSEC3 Iterations Value",
-                                                          "Unable to conform to policy",
-                                                          "Synthesized"};
-  return code >= 0 && static_cast<std::size_t>(code) < names.size() ? names[static_cast<std::size_t>(code)]
-                                                                    : std::string_view();
 }
 
 nb::dict of_endpoint(const endpoint& e) {
@@ -177,28 +114,6 @@ nb::list list_of(const Records& records, F one) {
   nb::list out;
   for (const auto& r : records) out.append(one(r));
   return out;
-}
-
-/// The library gives its own codes, and an errno where every attempt failed with that one.
-const char* code_name(const error& e) {
-  static constexpr std::array<std::pair<errc, const char*>, 12> names{{
-      {errc::invalid_target, "invalid_target"},
-      {errc::invalid_option, "invalid_option"},
-      {errc::name_not_found, "name_not_found"},
-      {errc::no_addresses, "no_addresses"},
-      {errc::upstream_failed, "upstream_failed"},
-      {errc::timed_out, "timed_out"},
-      {errc::cancelled, "cancelled"},
-      {errc::local_resources, "local_resources"},
-      {errc::unsupported, "unsupported"},
-      {errc::certificate_rejected, "certificate_rejected"},
-      {errc::tls_failed, "tls_failed"},
-      {errc::connect_failed, "connect_failed"},
-  }};
-  const bool own = e.code().category() == error_category() || e.code().category() == tls_category();
-  for (const auto& [code, name] : names)
-    if (own && e == code) return name;
-  return e == std::errc::timed_out ? "timed_out" : "connect_failed";
 }
 
 }  // namespace
@@ -272,7 +187,7 @@ nb::dict document(const endpoint_health_record& r) {
 nb::dict document(const error& e) {
   const bool numbered = e.code().category() != error_category() && e.code().category() != tls_category();
   nb::dict out;
-  out["code"] = code_name(e);
+  out["code"] = to_string(kind_of(e));
   out["message"] = text(e.message());
   out["errno"] = optional_number(e.code().value(), numbered);
   return out;

@@ -2,6 +2,8 @@
 
 #include "core/wire_name.hpp"
 
+#include <lbresolve/trace.hpp>
+
 #include <algorithm>
 #include <array>
 #include <limits>

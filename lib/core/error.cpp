@@ -1,7 +1,10 @@
 #include <lbresolve/error.hpp>
+#include <lbresolve/tls_error.hpp>
 
 #include <algorithm>
+#include <array>
 #include <initializer_list>
+#include <utility>
 
 namespace lbresolve {
 namespace {
@@ -87,6 +90,62 @@ const std::error_category& error_category() noexcept {
 }
 
 std::error_code make_error_code(errc code) noexcept { return {static_cast<int>(code), error_category()}; }
+
+const char* to_string(errc code) noexcept {
+  switch (code) {
+    case errc::invalid_target:
+      return "invalid_target";
+    case errc::invalid_option:
+      return "invalid_option";
+    case errc::name_not_found:
+      return "name_not_found";
+    case errc::no_addresses:
+      return "no_addresses";
+    case errc::upstream_failed:
+      return "upstream_failed";
+    case errc::timed_out:
+      return "timed_out";
+    case errc::connect_failed:
+      return "connect_failed";
+    case errc::cancelled:
+      return "cancelled";
+    case errc::local_resources:
+      return "local_resources";
+    case errc::unsupported:
+      return "unsupported";
+    case errc::tls_failed:
+      return "tls_failed";
+    case errc::certificate_rejected:
+      return "certificate_rejected";
+  }
+  return "unknown";
+}
+
+std::string reason_of(const std::error_code& code) {
+  static constexpr std::array<std::pair<std::errc, const char*>, 11> known{{
+      {std::errc::connection_refused, "refused"},
+      {std::errc::network_unreachable, "unreachable network"},
+      {std::errc::host_unreachable, "unreachable host"},
+      {std::errc::network_down, "network down"},
+      {std::errc::timed_out, "no answer"},
+      {std::errc::connection_reset, "reset"},
+      {std::errc::permission_denied, "forbidden by a firewall or this host"},
+      {std::errc::operation_not_permitted, "forbidden on this host"},
+      {std::errc::address_not_available, "no local address to send from"},
+      {std::errc::too_many_files_open, "out of descriptors"},
+      {std::errc::operation_canceled, "cancelled"},
+  }};
+  for (const auto& [condition, words] : known)
+    if (code == condition) return words;
+  return code.message();
+}
+
+errc kind_of(const error& e) noexcept {
+  if (e.code().category() == error_category()) return static_cast<errc>(e.code().value());
+  for (const errc finer : {errc::certificate_rejected, errc::tls_failed, errc::local_resources})
+    if (e.code().category() == tls_category() && e == finer) return finer;
+  return e == std::errc::timed_out ? errc::timed_out : errc::connect_failed;
+}
 
 error::error(std::error_code code, std::string sentence, std::shared_ptr<const lbresolve::trace> story)
     : code_(code),

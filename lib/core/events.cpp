@@ -1,5 +1,6 @@
 #include "core/events.hpp"
 
+#include "core/ascii.hpp"
 #include "core/member_changes.hpp"
 
 #include <lbresolve/error.hpp>
@@ -15,11 +16,10 @@ namespace {
 
 using outcome = query_record::outcome;
 
-/// The RCODEs that resolvers send (RFC 1035 section 4.1.1, RFC 2136 section 2.2).
 std::string word_for_rcode(int rcode) {
-  constexpr std::array<const char*, 6> words{"noerror", "formerr", "servfail", "nxdomain", "notimp", "refused"};
-  if (rcode >= 0 && static_cast<std::size_t>(rcode) < words.size()) return words[static_cast<std::size_t>(rcode)];
-  return "rcode_" + std::to_string(rcode);
+  std::string word = rcode_name(rcode);
+  for (char& c : word) c = c == ' ' ? '_' : static_cast<char>(ascii_lower(static_cast<std::uint8_t>(c)));
+  return word;
 }
 
 std::string error_type_of(const query_record& q) {
@@ -44,36 +44,6 @@ std::string error_type_of(const query_record& q) {
 std::string error_type_of(const attempt_record& a) {
   if (a.ended_as != attempt_record::outcome::failed) return {};
   return a.code ? core::error_type_of(a.code) : "_OTHER";
-}
-
-const char* word_for(errc e) noexcept {
-  switch (e) {
-    case errc::invalid_target:
-      return "invalid_target";
-    case errc::invalid_option:
-      return "invalid_option";
-    case errc::name_not_found:
-      return "name_not_found";
-    case errc::no_addresses:
-      return "no_addresses";
-    case errc::upstream_failed:
-      return "upstream_failed";
-    case errc::timed_out:
-      return "timeout";
-    case errc::connect_failed:
-      return "connect_failed";
-    case errc::cancelled:
-      return "cancelled";
-    case errc::local_resources:
-      return "local_resources";
-    case errc::unsupported:
-      return "unsupported";
-    case errc::tls_failed:
-      return "tls_failed";
-    case errc::certificate_rejected:
-      return "certificate_rejected";
-  }
-  return "_OTHER";
 }
 
 const char* word_for(std::error_condition c) noexcept {
@@ -102,7 +72,8 @@ elapsed length_of(const elapsed& started, const std::optional<elapsed>& ended, e
 // "_OTHER" is its word where nothing is known.
 std::string error_type_of(const std::error_code& code) {
   if (!code) return {};
-  if (code.category() == error_category()) return word_for(static_cast<errc>(code.value()));
+  if (code == make_error_code(errc::timed_out)) return "timeout";
+  if (code.category() == error_category()) return to_string(static_cast<errc>(code.value()));
   if (code.category() == tls_category()) return is_certificate_error(code) ? "certificate_rejected" : "tls_failed";
   if (const char* const word = word_for(code.default_error_condition())) return word;
   return std::string(code.category().name()) + "_" + std::to_string(code.value());

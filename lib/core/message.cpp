@@ -6,41 +6,6 @@
 
 namespace lbresolve::core {
 
-std::string rcode_name(std::uint16_t code) {
-  switch (code) {
-    case 0:
-      return "NOERROR";
-    case 1:
-      return "FORMERR";
-    case 2:
-      return "SERVFAIL";
-    case 3:
-      return "NXDOMAIN";
-    case 4:
-      return "NOTIMP";
-    case 5:
-      return "REFUSED";
-    case 6:
-      return "YXDOMAIN";
-    case 7:
-      return "YXRRSET";
-    case 8:
-      return "NXRRSET";
-    case 9:
-      return "NOTAUTH";
-    case 10:
-      return "NOTZONE";
-    case 11:
-      return "DSOTYPENI";
-    case 16:
-      return "BADVERS";
-    case 23:
-      return "BADCOOKIE";
-    default:
-      return "RCODE " + std::to_string(code);
-  }
-}
-
 std::uint16_t message::id() const noexcept { return load_u16(bytes_.data()); }
 bool message::is_response() const noexcept { return (bytes_[2] & 0x80U) != 0; }
 bool message::is_truncated() const noexcept { return (bytes_[2] & 0x02U) != 0; }

@@ -29,9 +29,6 @@ enum class rcode : std::uint16_t {
   badvers = 16
 };
 
-/// "SERVFAIL" and the like (IANA "DNS RCODEs"); "RCODE 3000" for one without a name.
-std::string rcode_name(std::uint16_t code);
-
 /// The OPT pseudo-record (RFC 6891).
 struct edns {
   std::uint16_t udp_payload_size = 512;  ///< at least 512, whatever was sent (section 6.2.3)

@@ -291,7 +291,7 @@ std::string clause(const query_try& t) {
       break;
   }
   if (t.rcode > 0) {
-    std::string text = "answered " + rcode_name(static_cast<std::uint16_t>(t.rcode));
+    std::string text = "answered " + rcode_name(t.rcode);
     if (t.ede) text += " (extended error " + std::to_string(t.ede->code) + ")";
     return text;
   }

@@ -4,6 +4,9 @@
 #include <lbresolve/trace.hpp>
 #include <lbresolve/watch.hpp>
 
+#include <array>
+#include <cstddef>
+
 namespace lbresolve {
 
 const char* to_string(transport t) noexcept {
@@ -212,6 +215,76 @@ std::string type_name(std::uint16_t type) {
     default:
       return "TYPE" + std::to_string(type);
   }
+}
+
+std::string rcode_name(int rcode) {
+  switch (rcode) {
+    case 0:
+      return "NOERROR";
+    case 1:
+      return "FORMERR";
+    case 2:
+      return "SERVFAIL";
+    case 3:
+      return "NXDOMAIN";
+    case 4:
+      return "NOTIMP";
+    case 5:
+      return "REFUSED";
+    case 6:
+      return "YXDOMAIN";
+    case 7:
+      return "YXRRSET";
+    case 8:
+      return "NXRRSET";
+    case 9:
+      return "NOTAUTH";
+    case 10:
+      return "NOTZONE";
+    case 11:
+      return "DSOTYPENI";
+    case 16:
+      return "BADVERS";
+    case 23:
+      return "BADCOOKIE";
+    default:
+      return "RCODE " + std::to_string(rcode);
+  }
+}
+
+std::string_view ede_name(int code) noexcept {
+  static constexpr std::array<std::string_view, 30> names{"Other Error",
+                                                          "Unsupported DNSKEY Algorithm",
+                                                          "Unsupported DS Digest Type",
+                                                          "Stale Answer",
+                                                          "Forged Answer",
+                                                          "DNSSEC Indeterminate",
+                                                          "DNSSEC Bogus",
+                                                          "Signature Expired",
+                                                          "Signature Not Yet Valid",
+                                                          "DNSKEY Missing",
+                                                          "RRSIGs Missing",
+                                                          "No Zone Key Bit Set",
+                                                          "NSEC Missing",
+                                                          "Cached Error",
+                                                          "Not Ready",
+                                                          "Blocked",
+                                                          "Censored",
+                                                          "Filtered",
+                                                          "Prohibited",
+                                                          "Stale NXDOMAIN Answer",
+                                                          "Not Authoritative",
+                                                          "Not Supported",
+                                                          "No Reachable Authority",
+                                                          "Network Error",
+                                                          "Invalid Data",
+                                                          "Signature Expired before Valid",
+                                                          "Too Early",
+                                                          "Unsupported NSEC3 Iterations Value",
+                                                          "Unable to conform to policy",
+                                                          "Synthesized"};
+  if (code < 0 || static_cast<std::size_t>(code) >= names.size()) return {};
+  return names[static_cast<std::size_t>(code)];
 }
 
 }  // namespace lbresolve

@@ -1,4 +1,5 @@
 #include <lbresolve/error.hpp>
+#include <lbresolve/tls_error.hpp>
 #include <lbresolve/trace.hpp>
 
 #include <doctest/doctest.h>
@@ -12,7 +13,7 @@ namespace {
 
 constexpr errc all[] = {errc::invalid_target,  errc::invalid_option, errc::name_not_found, errc::no_addresses,
                         errc::upstream_failed, errc::timed_out,      errc::connect_failed, errc::cancelled,
-                        errc::local_resources, errc::unsupported};
+                        errc::local_resources, errc::unsupported,    errc::tls_failed,     errc::certificate_rejected};
 
 }  // namespace
 
@@ -59,6 +60,16 @@ TEST_CASE("an error's message is its sentence, or else that of its code") {
         "www.example.com: no answer in 5 s");
   const error refused(std::make_error_code(std::errc::connection_refused));
   CHECK(refused.message() == std::make_error_code(std::errc::connection_refused).message());
+}
+
+TEST_CASE("every error is of one kind, that of its finer reason or of the errno that all attempts failed with") {
+  CHECK(kind_of(error(errc::name_not_found)) == errc::name_not_found);
+  CHECK(kind_of(error(make_error_code(tls_errc::expired))) == errc::certificate_rejected);
+  CHECK(kind_of(error(std::make_error_code(std::errc::timed_out))) == errc::timed_out);
+  CHECK(kind_of(error(std::make_error_code(std::errc::connection_refused))) == errc::connect_failed);
+  CHECK(std::string(to_string(errc::certificate_rejected)) == "certificate_rejected");
+  CHECK(reason_of(std::make_error_code(std::errc::connection_refused)) == "refused");
+  CHECK(reason_of(make_error_code(errc::no_addresses)) == make_error_code(errc::no_addresses).message());
 }
 
 TEST_CASE("an error shares its story, and has none unless given one") {

@@ -103,7 +103,8 @@ TEST_CASE("an error type is a word out of a bounded set") {
   CHECK(error_type(query(outcome::timed_out)) == "timeout");
   CHECK(error_type(query(outcome::failed, 2)) == "servfail");
   CHECK(error_type(query(outcome::failed, 5)) == "refused");
-  CHECK(error_type(query(outcome::failed, 23)) == "rcode_23");
+  CHECK(error_type(query(outcome::failed, 23)) == "badcookie");
+  CHECK(error_type(query(outcome::failed, 3000)) == "rcode_3000");
   CHECK(error_type(query(outcome::failed)) == "malformed");
   CHECK(error_type(query(outcome::unreachable, -1, of_errno(ECONNREFUSED))) == "connection_refused");
   CHECK(error_type_of(std::error_code()).empty());

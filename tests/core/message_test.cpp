@@ -403,12 +403,5 @@ TEST_CASE("name_at gives the root where there is no name to read") {
   CHECK_FALSE(m.name_equals(1000000, name()));
 }
 
-TEST_CASE("an RCODE is named, or given as a number") {
-  CHECK(core::rcode_name(0) == "NOERROR");
-  CHECK(core::rcode_name(2) == "SERVFAIL");
-  CHECK(core::rcode_name(16) == "BADVERS");
-  CHECK(core::rcode_name(3000) == "RCODE 3000");
-}
-
 }  // namespace
 }  // namespace lbresolve::test

@@ -43,3 +43,18 @@ TEST_CASE("types have the names of the IANA registry, and otherwise those of RFC
   CHECK(type_name(0) == "TYPE0");
   CHECK(type_name(65'535) == "TYPE65535");
 }
+
+TEST_CASE("an RCODE is named, or given as a number") {
+  CHECK(rcode_name(0) == "NOERROR");
+  CHECK(rcode_name(2) == "SERVFAIL");
+  CHECK(rcode_name(16) == "BADVERS");
+  CHECK(rcode_name(3000) == "RCODE 3000");
+}
+
+TEST_CASE("DNS-11: extended errors have the names of RFC 8914, and later ones none") {
+  CHECK(ede_name(0) == "Other Error");
+  CHECK(ede_name(6) == "DNSSEC Bogus");
+  CHECK(ede_name(29) == "Synthesized");
+  CHECK(ede_name(30).empty());
+  CHECK(ede_name(-1).empty());
+}

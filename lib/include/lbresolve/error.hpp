@@ -46,6 +46,12 @@ enum class errc {
 LBRESOLVE_EXPORT const std::error_category& error_category() noexcept;
 LBRESOLVE_EXPORT std::error_code make_error_code(errc code) noexcept;
 
+/// Its name, as "name_not_found".
+LBRESOLVE_EXPORT const char* to_string(errc code) noexcept;
+
+/// "refused", "unreachable network": why something failed, in a few words; the system's own for what is rare.
+LBRESOLVE_EXPORT std::string reason_of(const std::error_code& code);
+
 }  // namespace lbresolve
 
 template <>
@@ -83,6 +89,10 @@ class error {
   std::shared_ptr<const std::string> sentence_;
   std::shared_ptr<const lbresolve::trace> story_;
 };
+
+/// What a caller can act on, of any error: the finer reasons of TLS and the errno that all attempts failed with
+/// included.
+LBRESOLVE_EXPORT errc kind_of(const error& e) noexcept;
 
 inline std::error_code make_error_code(const error& e) noexcept { return e.code(); }
 

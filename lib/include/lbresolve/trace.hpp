@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <system_error>
 #include <vector>
 
@@ -97,5 +98,11 @@ LBRESOLVE_EXPORT const char* to_string(attempt_record::stage s) noexcept;
 
 /// "A", "AAAA", "HTTPS", or "TYPE1234" (RFC 3597 section 5).
 LBRESOLVE_EXPORT std::string type_name(std::uint16_t type);
+
+/// "SERVFAIL" and the like (IANA "DNS RCODEs"); "RCODE 3000" for one without a name.
+LBRESOLVE_EXPORT std::string rcode_name(int rcode);
+
+/// "DNSSEC Bogus" for 6 (RFC 8914 section 4 and its registry); empty where the number has no name here.
+LBRESOLVE_EXPORT std::string_view ede_name(int code) noexcept;
 
 }  // namespace lbresolve
