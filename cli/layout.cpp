@@ -22,12 +22,12 @@ void append_line(std::string& out, const terminal& to, const row& cells, std::sp
                  const std::vector<std::vector<std::string>>& pieces, std::size_t line) {
   std::string padding;  // written only when something follows it
   for (std::size_t i = 0; i < cells.size(); ++i) {
-    const std::string text = line < pieces[i].size() ? pieces[i][line] : std::string();
-    const std::size_t used = display_width(text);
+    const std::string piece = line < pieces[i].size() ? pieces[i][line] : std::string();
+    const std::size_t used = display_width(piece);
     const std::size_t missing = widths[i] > used ? widths[i] - used : 0;
     if (cells[i].right) padding.append(missing, ' ');
-    if (!text.empty()) {
-      out += padding + to.paint(text, cells[i].meaning);
+    if (!piece.empty()) {
+      out += padding + to.paint(piece, cells[i].meaning);
       padding.clear();
     }
     padding.append((cells[i].right ? 0 : missing) + gap, ' ');

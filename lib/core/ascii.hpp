@@ -1,4 +1,5 @@
-// Lower-casing of ASCII letters, eight octets at a time (RFC 4343: DNS knows no other case).
+// ASCII without a locale: what a character is, and lower-casing eight octets at a time (RFC 4343: DNS knows no other
+// case).
 #pragma once
 
 #include <cstddef>
@@ -16,6 +17,12 @@ constexpr std::uint64_t ascii_lower(std::uint64_t word) noexcept {
   const std::uint64_t past_z = low_bits + ones * (0x80 - ('Z' + 1));
   const std::uint64_t is_upper = (from_a ^ past_z) & ~word & (ones * 0x80);
   return word | (is_upper >> 2);
+}
+
+constexpr bool ascii_is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+constexpr bool ascii_is_letter(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+constexpr bool ascii_is_hex_digit(char c) noexcept {
+  return ascii_is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
 constexpr std::uint8_t ascii_lower(std::uint8_t octet) noexcept {

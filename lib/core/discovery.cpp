@@ -9,9 +9,6 @@
 namespace lbresolve::core {
 namespace {
 
-/// Who has not needed it for so long may be done.
-constexpr duration in_use_for = std::chrono::seconds{60};
-
 /// Whether it has had the time after which the next one is asked too: where there are others nobody waits any longer.
 bool is_slow(const std::shared_ptr<query>& asked, time_point now) noexcept {
   if (!asked || asked->tries().empty()) return false;
@@ -64,7 +61,7 @@ void discovery::want(const upstream_group& group, time_point now) {
 }
 
 bool discovery::is_in_use(const resolver& r, time_point now) noexcept {
-  return r.wanted && now <= *r.wanted + in_use_for;
+  return r.wanted && now <= *r.wanted + upstreams_in_use_for;
 }
 
 std::shared_ptr<query> discovery::begin_due(time_point now) {

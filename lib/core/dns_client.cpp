@@ -7,9 +7,6 @@ namespace lbresolve::core {
 
 namespace {
 
-/// Who has not asked anything for so long may be done: the next question starts the probes again.
-constexpr duration in_use_for = std::chrono::seconds{60};
-
 /// Any answer will do. Every recursive server has this one in its cache, and it tells nobody anything.
 question probe_question() { return {name(), rr_type::soa}; }
 
@@ -132,7 +129,9 @@ dns_client::action dns_client::next(time_point now, random_source& random) {
   return {.is = action::kind::wait, .until = std::min({wakes_.earliest(), next_probe_at(), discovery_.next_due(now)})};
 }
 
-bool dns_client::is_in_use(time_point now) const noexcept { return last_use_ && now <= *last_use_ + in_use_for; }
+bool dns_client::is_in_use(time_point now) const noexcept {
+  return last_use_ && now <= *last_use_ + upstreams_in_use_for;
+}
 
 void dns_client::begin_discoveries(time_point now) {
   while (auto due = discovery_.begin_due(now)) {

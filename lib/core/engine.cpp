@@ -58,7 +58,7 @@ engine::action engine::next(time_point now, random_source& random) {
   for (;;) {
     dns_client::action dns = client_.next(now, random);
     if (dns.is == dns_client::action::kind::deliver) {
-      deliver(std::move(dns), now);
+      deliver(dns, now);
       continue;
     }
     if (dns.is == dns_client::action::kind::send) return {.is = action::kind::send, .dns = std::move(dns)};
@@ -118,7 +118,7 @@ bool engine::start_probe(time_point now) {
   return true;
 }
 
-void engine::deliver(dns_client::action done, time_point now) {
+void engine::deliver(const dns_client::action& done, time_point now) {
   const query& q = *done.done;
   delivery d{.what = q.result(), .expires = now + std::chrono::seconds{q.result()->ttl}, .by = &q};
   if (d.what->is != answer::kind::failure || q.failed_for_good()) answers_->store(q.asked(), d.what, now);

@@ -91,7 +91,7 @@ class engine {
   };
   void wake(operation_id id, entry& e);
   void ask(operation_id id, entry& e, const operation_action& a, time_point now);
-  void deliver(dns_client::action done, time_point now);
+  void deliver(const dns_client::action& done, time_point now);
   action finish(operation_id id, entry& e, time_point now);
   bool start_probe(time_point now);
 

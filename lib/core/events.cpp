@@ -14,7 +14,7 @@
 namespace lbresolve::core {
 namespace {
 
-using outcome = query_record::outcome;
+using query_outcome = query_record::outcome;
 
 std::string word_for_rcode(int rcode) {
   std::string word = rcode_name(rcode);
@@ -24,18 +24,18 @@ std::string word_for_rcode(int rcode) {
 
 std::string error_type_of(const query_record& q) {
   switch (q.ended_as) {
-    case outcome::answered:
-    case outcome::nodata:
-    case outcome::abandoned:  // another upstream answered
+    case query_outcome::answered:
+    case query_outcome::nodata:
+    case query_outcome::abandoned:  // another upstream answered
       return {};
-    case outcome::pending:
-    case outcome::timed_out:
+    case query_outcome::pending:
+    case query_outcome::timed_out:
       return "timeout";
-    case outcome::nxdomain:
+    case query_outcome::nxdomain:
       return "nxdomain";
-    case outcome::failed:
+    case query_outcome::failed:
       return q.rcode > 0 ? word_for_rcode(q.rcode) : "malformed";
-    case outcome::unreachable:
+    case query_outcome::unreachable:
       return q.code ? core::error_type_of(q.code) : "unreachable";
   }
   return {};

@@ -1,5 +1,6 @@
 #include <lbresolve/interop.hpp>
 
+#include "core/ascii.hpp"
 #include "core/quoted.hpp"
 #include "core/wire_result.hpp"
 
@@ -11,7 +12,7 @@ namespace lbresolve {
 namespace {
 
 bool is_of_a_name(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '-' || c == '_' || c == '.';
+  return core::ascii_is_letter(c) || core::ascii_is_digit(c) || c == '-' || c == '_' || c == '.';
 }
 
 /// What may stand in a list of any of the three without quotes: a name or an address. A name that begins with "-" or

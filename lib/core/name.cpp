@@ -11,14 +11,13 @@ namespace {
 constexpr std::size_t max_wire = 255;  // RFC 1035 section 2.3.4
 constexpr std::size_t max_label = 63;
 
-constexpr bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-
 /// The octet that the escape at `text[i]` stands for; `i` moves past it (RFC 1035 section 5.1).
 wire_result<char> read_escape(std::string_view text, std::size_t& i) {
   ++i;  // the backslash
   if (i >= text.size()) return wire_error::bad_escape;
-  if (!is_digit(text[i])) return text[i++];
-  if (text.size() - i < 3 || !is_digit(text[i + 1]) || !is_digit(text[i + 2])) return wire_error::bad_escape;
+  if (!ascii_is_digit(text[i])) return text[i++];
+  if (text.size() - i < 3 || !ascii_is_digit(text[i + 1]) || !ascii_is_digit(text[i + 2]))
+    return wire_error::bad_escape;
   const int value = (text[i] - '0') * 100 + (text[i + 1] - '0') * 10 + (text[i + 2] - '0');
   if (value > 255) return wire_error::bad_escape;
   i += 3;

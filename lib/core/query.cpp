@@ -5,7 +5,7 @@
 
 namespace lbresolve::core {
 
-using outcome = query_record::outcome;
+using query_outcome = query_record::outcome;
 
 namespace {
 
@@ -96,14 +96,14 @@ void query::on_overtaken(query_try& t, time_point now, random_source& random) {
     servers_->on_failure(t.upstream, now, random);
   else
     servers_->on_outrun(t.upstream, waited, now);
-  end(t, outcome::abandoned, now, "another upstream was faster");
+  end(t, query_outcome::abandoned, now, "another upstream was faster");
 }
 
 void query::take_facts(time_point now, random_source& random) {
   for (query_try& t : tries_) {
     if (std::exchange(t.at_fault, false)) servers_->on_failure(t.upstream, now, random);
     if (result_ || t.ended || now < t.started + rules_.try_timeout) continue;
-    end(t, outcome::timed_out, now);
+    end(t, query_outcome::timed_out, now);
     servers_->on_failure(t.upstream, now, random);
   }
 }
@@ -117,7 +117,7 @@ std::optional<query::plan> query::next_plan(time_point now) {
   // Another round, for the silent ones only: who has refused or failed would do it again (RFC 9520 section 3.1).
   std::erase_if(order_, [&](std::size_t i) {
     const auto last = std::find_if(tries_.rbegin(), tries_.rend(), [&](const query_try& t) { return t.upstream == i; });
-    return last == tries_.rend() || last->as != outcome::timed_out;
+    return last == tries_.rend() || last->as != query_outcome::timed_out;
   });
   ++pass_;
   asked_in_pass_ = 0;
@@ -158,7 +158,7 @@ query_try* query::live(std::size_t index) {
   return index < tries_.size() && !tries_[index].ended && !result_ ? &tries_[index] : nullptr;
 }
 
-void query::end(query_try& t, outcome as, time_point now, const char* detail) {
+void query::end(query_try& t, query_outcome as, time_point now, const char* detail) {
   t.ended = now;
   t.as = as;
   t.detail = detail;
@@ -177,7 +177,7 @@ void query::on_reply(std::size_t index, reply_match match, std::span<const std::
   if (match == reply_match::other_case && t->randomized) {
     // A server that folds case, or a forger. TCP tells, with the same mixed case: it is not forged blindly.
     if (over_udp) {
-      end(*t, outcome::abandoned, now, "the answer did not keep the question's case: asked again over TCP");
+      end(*t, query_outcome::abandoned, now, "the answer did not keep the question's case: asked again over TCP");
       return again(*t, transport::tcp, t->edns);
     }
     servers_->on_case_folded(t->upstream, now);
@@ -185,14 +185,14 @@ void query::on_reply(std::size_t index, reply_match match, std::span<const std::
   t->told = match != reply_match::other_case;  // every other reply ends the exchange
   if (match == reply_match::refusal) {
     servers_->on_answer(t->upstream, now - t->started, now);
-    if (!t->edns) return end(*t, outcome::failed, now, "it refused the query with a bare header");
+    if (!t->edns) return end(*t, query_outcome::failed, now, "it refused the query with a bare header");
     servers_->on_edns_refused(t->upstream, now);
-    end(*t, outcome::abandoned, now, "it does not know EDNS: asked again without");
+    end(*t, query_outcome::abandoned, now, "it does not know EDNS: asked again without");
     return again(*t, t->over, false);
   }
   const auto parsed = message::parse(bytes);
   if (match == reply_match::malformed || !parsed) {
-    end(*t, over_udp ? outcome::abandoned : outcome::failed, now,
+    end(*t, over_udp ? query_outcome::abandoned : query_outcome::failed, now,
         over_udp ? "its answer was malformed: asked again over TCP" : "its answer was malformed");
     if (over_udp) return again(*t, transport::tcp, t->edns);
     t->at_fault = true;
@@ -205,18 +205,18 @@ void query::take_answer(query_try& t, const message& m, time_point now) {
   servers_->on_answer(t.upstream, now - t.started, now);
   t.rcode = m.rcode();
   if (m.is_truncated() && t.over == transport::udp) {  // RFC 7766 section 5
-    end(t, outcome::abandoned, now, "truncated: asked again over TCP");
+    end(t, query_outcome::abandoned, now, "truncated: asked again over TCP");
     return again(t, transport::tcp, t.edns);
   }
   if (m.is_truncated()) {  // a stream has room for all of it
     t.at_fault = true;
-    return end(t, outcome::failed, now, "its answer was cut short although not over UDP");
+    return end(t, query_outcome::failed, now, "its answer was cut short although not over UDP");
   }
   // RFC 6891 section 7: a server that does not know EDNS says FORMERR or NOTIMP, without an OPT of its own.
   const bool refused = t.rcode == static_cast<int>(rcode::formerr) || t.rcode == static_cast<int>(rcode::notimp);
   if (refused && t.edns && !m.opt()) {
     servers_->on_edns_refused(t.upstream, now);
-    end(t, outcome::abandoned, now, "it does not know EDNS: asked again without");
+    end(t, query_outcome::abandoned, now, "it does not know EDNS: asked again without");
     return again(t, t.over, false);
   }
   auto a = std::make_shared<answer>(interpret(m, asked_));
@@ -224,28 +224,28 @@ void query::take_answer(query_try& t, const message& m, time_point now) {
   t.ede = a->ede;
   switch (a->is) {
     case answer::kind::positive:
-      end(t, outcome::answered, now);
+      end(t, query_outcome::answered, now);
       break;
     case answer::kind::nodata:
-      end(t, outcome::nodata, now);
+      end(t, query_outcome::nodata, now);
       break;
     case answer::kind::nxdomain:
-      end(t, outcome::nxdomain, now);
+      end(t, query_outcome::nxdomain, now);
       break;
     case answer::kind::failure:
-      end(t, outcome::failed, now);
+      end(t, query_outcome::failed, now);
       best_failure_ = std::move(a);
       return;
   }
   for (const query_try& other : tries_)
-    if (other.as == outcome::failed && other.rcode > 0) servers_->on_unhelpful(other.upstream, now);
+    if (other.as == query_outcome::failed && other.rcode > 0) servers_->on_unhelpful(other.upstream, now);
   result_ = std::move(a);
 }
 
 void query::on_error(std::size_t index, const error& why, time_point now, random_source& random) {
   query_try* t = live(index);
   if (t == nullptr) return;
-  end(*t, outcome::unreachable, now);
+  end(*t, query_outcome::unreachable, now);
   t->code = why.code();
   if (const std::string said = why.message(); said != t->code.message()) t->reason = said;
   t->told = true;
@@ -259,9 +259,9 @@ void query::fail(time_point now) {
   for (query_try& t : tries_) {
     if (t.ended) continue;
     if (hurried_until_ == never)
-      end(t, outcome::timed_out, now);
+      end(t, query_outcome::timed_out, now);
     else
-      end(t, outcome::abandoned, now, cut_short);
+      end(t, query_outcome::abandoned, now, cut_short);
   }
   auto a = std::make_shared<answer>(failed_answer(asked_, sentence(timed_out)));
   if (best_failure_) {
@@ -274,18 +274,19 @@ void query::fail(time_point now) {
 bool query::failed_for_good() const noexcept {
   return result_ && result_->is == answer::kind::failure &&
          std::none_of(tries_.begin(), tries_.end(), [](const query_try& t) { return t.detail == cut_short; }) &&
-         std::any_of(tries_.begin(), tries_.end(), [](const query_try& t) { return t.as != outcome::unreachable; });
+         std::any_of(tries_.begin(), tries_.end(),
+                     [](const query_try& t) { return t.as != query_outcome::unreachable; });
 }
 
 namespace {
 
 std::string clause(const query_try& t) {
   switch (t.as) {
-    case outcome::timed_out:
+    case query_outcome::timed_out:
       return "no answer in " +
              std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(*t.ended - t.started).count()) +
              " ms";
-    case outcome::unreachable:
+    case query_outcome::unreachable:
       return t.reason.empty() ? t.code.message() : t.reason;
     default:
       break;
@@ -365,7 +366,7 @@ void tell(const query& q, time_point since, bool shared, std::vector<query_recor
       r.ede_code = t.ede->code;
       r.ede_text = t.ede->text;
     }
-    if (t.as == outcome::answered && q.result()) {
+    if (t.as == query_outcome::answered && q.result()) {
       r.ttl = q.result()->ttl;
       r.count = static_cast<std::uint16_t>(
           std::max({q.result()->addresses.size(), q.result()->bindings.size(), q.result()->services.size()}));

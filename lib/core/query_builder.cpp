@@ -1,4 +1,5 @@
 // The bytes of a query: header, question, OPT; nothing else ever goes out.
+#include "core/ascii.hpp"
 #include "core/message.hpp"
 #include "core/wire_name.hpp"
 
@@ -17,15 +18,11 @@ constexpr unsigned option_client_subnet = 8;  // RFC 7871
 constexpr unsigned option_padding = 12;       // RFC 7830
 constexpr std::size_t option_header = 4;
 
-using octets = std::vector<std::uint8_t>;
+using octet_list = std::vector<std::uint8_t>;
 
-void put_u16(octets& out, std::size_t value) {
+void put_u16(octet_list& out, std::size_t value) {
   out.push_back(static_cast<std::uint8_t>(value >> 8 & 0xFF));
   out.push_back(static_cast<std::uint8_t>(value & 0xFF));
-}
-
-constexpr bool is_letter(std::uint8_t octet) noexcept {
-  return (octet >= 'A' && octet <= 'Z') || (octet >= 'a' && octet <= 'z');
 }
 
 /// One random bit a letter. Length octets are at most 63, so they are never letters.
@@ -33,7 +30,7 @@ void flip_letters(std::span<std::uint8_t> wire, random_source& random) {
   std::uint64_t bits = 0;
   unsigned left = 0;
   for (std::uint8_t& octet : wire) {
-    if (!is_letter(octet)) continue;
+    if (!ascii_is_letter(static_cast<char>(octet))) continue;
     if (left == 0) {
       bits = random.next();
       left = 64;
@@ -45,7 +42,7 @@ void flip_letters(std::span<std::uint8_t> wire, random_source& random) {
 }
 
 /// RFC 7871 section 6: only the octets that the prefix reaches into, with zeros behind the prefix.
-void put_client_subnet(octets& out, const client_subnet& subnet) {
+void put_client_subnet(octet_list& out, const client_subnet& subnet) {
   const std::size_t prefix = std::min<std::size_t>(subnet.prefix_length, subnet.is_v6 ? 128 : 32);
   const std::size_t count = (prefix + 7) / 8;
   put_u16(out, option_client_subnet);
@@ -58,7 +55,7 @@ void put_client_subnet(octets& out, const client_subnet& subnet) {
 }
 
 /// RFC 8467 section 4.1: the option itself counts, and one of zero octets fills the block exactly.
-void put_padding(octets& out, std::size_t block) {
+void put_padding(octet_list& out, std::size_t block) {
   const std::size_t with_header = out.size() + option_header;
   const std::size_t padding = (block - with_header % block) % block;
   put_u16(out, option_padding);
@@ -66,7 +63,7 @@ void put_padding(octets& out, std::size_t block) {
   out.resize(out.size() + padding, 0);
 }
 
-void put_opt(octets& out, const query_settings& settings) {
+void put_opt(octet_list& out, const query_settings& settings) {
   out.push_back(0);  // owner: the root
   put_u16(out, static_cast<std::size_t>(rr_type::opt));
   put_u16(out, settings.udp_payload_size);
@@ -104,7 +101,7 @@ std::optional<client_subnet> client_subnet::parse(std::string_view text) {
 std::vector<std::uint8_t> make_query(std::uint16_t id, const question& q, const query_settings& settings,
                                      random_source& random) {
   const auto wire = q.name.wire();
-  octets out;
+  octet_list out;
   out.reserve(header_size + wire.size() + 4 + 11 + 24 + settings.pad_to);
   put_u16(out, id);
   out.push_back(flag_rd);

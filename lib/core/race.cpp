@@ -17,6 +17,8 @@
 // starts nobody.
 #include "core/race.hpp"
 
+#include "core/families.hpp"
+
 #include <lbresolve/error.hpp>
 
 #include <algorithm>
@@ -27,7 +29,7 @@ namespace lbresolve::core {
 namespace {
 
 using kind = race::action::kind;
-using outcome = attempt_record::outcome;
+using attempt_outcome = attempt_record::outcome;
 
 /// RFC 8305 section 5: "The Connection Attempt Delay MUST have a lower bound ... minimum of 10 milliseconds".
 constexpr duration shortest_attempt_delay = std::chrono::milliseconds{10};
@@ -39,8 +41,6 @@ constexpr duration longest_adapted_delay = std::chrono::seconds{2};
 std::string milliseconds_text(duration d) {
   return std::to_string(std::chrono::duration_cast<std::chrono::milliseconds>(d).count()) + " ms";
 }
-
-std::size_t index_of(family f) { return f == family::ipv4 ? 0 : 1; }
 
 }  // namespace
 
@@ -148,7 +148,7 @@ void race::record_skipped(std::vector<candidate>& found, time_point now) {
     record.endpoint = c.endpoint;
     record.started = since_start(now);
     record.ended = record.started;
-    record.ended_as = outcome::skipped;
+    record.ended_as = attempt_outcome::skipped;
     record.detail = c.skip;
   }
   std::erase_if(found, [](const candidate& c) { return !c.skip.empty(); });
@@ -161,25 +161,25 @@ void race::on_nothing_new(time_point) { again_answered_ = true; }
 // ---- facts about attempts
 
 void race::on_connected(attempt_id which, time_point now) {
-  if (which >= attempts_.size() || attempts_[which].ended_as != outcome::pending) return;
+  if (which >= attempts_.size() || attempts_[which].ended_as != attempt_outcome::pending) return;
   auto& record = attempts_[which];
   record.ended = since_start(now);
-  record.ended_as = winner_ ? outcome::spare : outcome::won;
+  record.ended_as = winner_ ? attempt_outcome::spare : attempt_outcome::won;
   if (!winner_) winner_ = which;
 }
 
 void race::on_tls_started(attempt_id which, time_point now) {
-  if (which >= attempts_.size() || attempts_[which].ended_as != outcome::pending) return;
+  if (which >= attempts_.size() || attempts_[which].ended_as != attempt_outcome::pending) return;
   attempts_[which].reached = attempt_record::stage::tls;
   attempts_[which].tls_started = since_start(now);
 }
 
 void race::on_failed(attempt_id which, std::error_code why, attempt_record::stage stage, time_point now,
                      std::string sentence) {
-  if (which >= attempts_.size() || attempts_[which].ended_as != outcome::pending) return;
+  if (which >= attempts_.size() || attempts_[which].ended_as != attempt_outcome::pending) return;
   auto& record = attempts_[which];
   record.ended = since_start(now);
-  record.ended_as = outcome::failed;
+  record.ended_as = attempt_outcome::failed;
   record.reached = stage;
   record.code = why;
   record.failure = std::move(sentence);
@@ -236,7 +236,7 @@ std::optional<std::error_code> race::lost_because(time_point now) const {
 /// Whether the deadline ended an attempt that might still have succeeded.
 bool race::cut_short() const noexcept {
   return std::any_of(attempts_.begin(), attempts_.end(), [this](const attempt_record& a) {
-    return a.ended_as == outcome::cancelled && a.ended && *a.ended >= since_start(settings_.deadline);
+    return a.ended_as == attempt_outcome::cancelled && a.ended && *a.ended >= since_start(settings_.deadline);
   });
 }
 
@@ -246,8 +246,8 @@ std::error_code race::common_failure() const noexcept {
   const std::error_code mixed = make_error_code(errc::connect_failed);
   std::optional<std::error_code> common;
   for (const auto& a : attempts_) {
-    if (a.ended_as == outcome::skipped) continue;
-    if (a.ended_as != outcome::failed) return mixed;
+    if (a.ended_as == attempt_outcome::skipped) continue;
+    if (a.ended_as != attempt_outcome::failed) return mixed;
     if (!common || a.code == *common) {
       common = a.code;
       continue;
@@ -320,8 +320,8 @@ std::string race::reason_to_start(time_point now) const {
 
 race::action race::close(attempt_id which, time_point now) {
   auto& record = attempts_[which];
-  if (record.ended_as != outcome::spare) {
-    record.ended_as = outcome::cancelled;
+  if (record.ended_as != attempt_outcome::spare) {
+    record.ended_as = attempt_outcome::cancelled;
     record.ended = since_start(now);
     if (!is_over(now)) record.detail += ", closed to make room";
   }

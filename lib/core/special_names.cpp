@@ -1,5 +1,7 @@
 #include "core/special_names.hpp"
 
+#include "core/ascii.hpp"
+
 #include <algorithm>
 #include <array>
 #include <cstddef>
@@ -7,10 +9,6 @@
 
 namespace lbresolve::core {
 namespace {
-
-bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-
-bool is_hex_digit(char c) noexcept { return is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F'); }
 
 /// The last two labels before the root; empty where there are none.
 struct last_labels {
@@ -93,10 +91,10 @@ bool ends_in_number(std::string_view host) noexcept {
   if (host.ends_with('.')) host.remove_suffix(1);
   std::string_view last = host.substr(host.rfind('.') + 1);  // npos + 1 is 0: the whole host
   if (last.empty()) return false;
-  if (std::all_of(last.begin(), last.end(), is_digit)) return true;
+  if (std::all_of(last.begin(), last.end(), ascii_is_digit)) return true;
   if (!last.starts_with("0x") && !last.starts_with("0X")) return false;
   last.remove_prefix(2);
-  return std::all_of(last.begin(), last.end(), is_hex_digit);
+  return std::all_of(last.begin(), last.end(), ascii_is_hex_digit);
 }
 
 }  // namespace lbresolve::core

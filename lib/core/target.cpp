@@ -1,5 +1,6 @@
 #include "core/target.hpp"
 
+#include "core/ascii.hpp"
 #include "core/quoted.hpp"
 #include "core/special_names.hpp"
 
@@ -31,9 +32,9 @@ struct parts {
   std::optional<address> literal;
 };
 
-bool is_letter(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-bool is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-bool is_host_character(char c) noexcept { return is_letter(c) || is_digit(c) || c == '-' || c == '_' || c == '.'; }
+bool is_host_character(char c) noexcept {
+  return ascii_is_letter(c) || ascii_is_digit(c) || c == '-' || c == '_' || c == '.';
+}
 
 bool equals_ignoring_case(std::string_view a, std::string_view lower_case) noexcept {
   return std::equal(a.begin(), a.end(), lower_case.begin(), lower_case.end(), [](char x, char y) {

@@ -295,16 +295,15 @@ std::optional<std::string> read_host_name(std::string_view written) {
 
 bool is_path(std::string_view path) {
   constexpr std::string_view others = "-._~!$&'()*+,;=:@/";
-  const auto is_hex = [](char c) { return (c >= '0' && c <= '9') || (c >= 'A' && c <= 'F') || (c >= 'a' && c <= 'f'); };
   for (std::size_t i = 0; i < path.size(); ++i) {
     const char c = path[i];
     if (c == '%') {
-      if (i + 2 >= path.size() || !is_hex(path[i + 1]) || !is_hex(path[i + 2])) return false;
+      if (i + 2 >= path.size() || !ascii_is_hex_digit(path[i + 1]) || !ascii_is_hex_digit(path[i + 2])) return false;
       i += 2;
       continue;
     }
-    const bool letter = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9');
-    if (!letter && others.find(c) == std::string_view::npos) return false;
+    const bool plain = ascii_is_letter(c) || ascii_is_digit(c);
+    if (!plain && others.find(c) == std::string_view::npos) return false;
   }
   return true;
 }

@@ -7,6 +7,7 @@
 
 #include <lbresolve/options.hpp>
 
+#include <chrono>
 #include <cstddef>
 #include <optional>
 #include <string>
@@ -14,6 +15,9 @@
 #include <vector>
 
 namespace lbresolve::core {
+
+/// Servers that nobody has asked for so long are left in peace, no probe and no discovery: their user may be done.
+inline constexpr duration upstreams_in_use_for = std::chrono::seconds{60};
 
 /// How the upstreams of one list are chosen among.
 struct upstream_rules {

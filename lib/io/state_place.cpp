@@ -74,8 +74,9 @@ result<std::string> real_directory(const std::string& directory) {
   return std::string(real.get());
 }
 
+using found = state_place::found;
+
 state_place::verdict judge_header(int fd, state_place::verdict v) {
-  using found = state_place::found;
   const auto call_it = [&v](found is, std::string why) {
     v.is = is;
     v.why = std::move(why);
