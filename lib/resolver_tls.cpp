@@ -37,7 +37,7 @@ result<io::connector_settings> resolver::impl::sockets_for(std::string_view targ
   BOOST_OUTCOME_TRYV(core::check(o));
   LBRESOLVE_TRY(shared, tls_context_for(o.tls.ca_file));
   sockets.tls =
-      std::make_shared<const io::tls_wish>(io::tls_wish{.shared = std::move(shared),
+      std::make_shared<const io::tls_wish>(io::tls_wish{.context = [shared] { return shared; },
                                                         .settings = {.identity = core::identity_for(o.tls, what),
                                                                      .alpn = o.tls.alpn,
                                                                      .alpn_required = o.tls.alpn_required,

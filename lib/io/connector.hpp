@@ -8,6 +8,7 @@
 #include <lbresolve/options.hpp>
 #include <lbresolve/trace.hpp>
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -17,7 +18,8 @@ namespace lbresolve::io {
 
 /// That TLS is wanted over the socket, and with whom.
 struct tls_wish {
-  std::shared_ptr<tls_context> shared;
+  /// Called while the first socket connects: making a context takes as long as many a round trip.
+  std::function<result<std::shared_ptr<tls_context>>()> context;
   tls_settings settings;
 };
 

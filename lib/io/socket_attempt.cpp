@@ -17,12 +17,30 @@ attempt_news socket_attempt::begin(const connector_settings& settings) {
   if (begun.failed) return {.failed = core::attempt_failure{.code = begun.failed, .stage = begun.stage}};
   fd_ = std::move(begun.fd);
   wish_ = settings.tls;
-  return begun.connected ? on_tcp() : attempt_news{};
+  if (begun.connected) return on_tcp();
+  prepare_hello();
+  return {};
+}
+
+// While the SYN is under way. What can be resumed is used up by the hello, and is not for a server that may be dead.
+void socket_attempt::prepare_hello() {
+  if (wish_ == nullptr || make_session() || session_->can_resume()) return;  // on_tcp() tells of a failure
+  session_->start();
+  hello_made_ = true;
+}
+
+std::optional<error> socket_attempt::make_session() {
+  const auto context = wish_->context();
+  if (!context) return context.error();
+  auto made = tls_session::create(context.value(), wish_->settings);
+  if (!made) return made.error();
+  session_ = std::move(made).value();
+  return std::nullopt;
 }
 
 attempt_news socket_attempt::go_on() {
   attempt_news news;
-  if (session_ != nullptr) {
+  if (shaking_hands_) {
     shake_hands(news);
     return news;
   }
@@ -35,13 +53,12 @@ attempt_news socket_attempt::go_on() {
 attempt_news socket_attempt::on_tcp() {
   if (wish_ == nullptr) return {.connected = true};
   attempt_news news{.tls_started = true};
-  auto made = tls_session::create(wish_->shared, wish_->settings);
-  if (!made) {
-    fail(news, {.code = made.error().code(), .stage = stage::tls, .sentence = made.error().message()});
+  if (const auto failed = session_ == nullptr ? make_session() : std::nullopt) {
+    fail(news, {.code = failed->code(), .stage = stage::tls, .sentence = failed->message()});
     return news;
   }
-  session_ = std::move(made).value();
-  session_->start();
+  shaking_hands_ = true;
+  if (!hello_made_) session_->start();
   shake_hands(news);
   return news;
 }

@@ -36,13 +36,15 @@ class socket_attempt {
   attempt_news go_on();
 
   int fd() const noexcept { return fd_.get(); }
-  bool wants_read() const noexcept { return session_ != nullptr; }
-  bool wants_write() const noexcept { return session_ == nullptr || !session_->output().empty(); }
+  bool wants_read() const noexcept { return shaking_hands_; }
+  bool wants_write() const noexcept { return !shaking_hands_ || !session_->output().empty(); }
 
   connected_socket take() noexcept { return {std::move(fd_), std::move(session_)}; }
 
  private:
   attempt_news on_tcp();
+  void prepare_hello();
+  std::optional<error> make_session();  // why there is none
   void shake_hands(attempt_news& news);
   std::error_code receive();
   std::error_code send() noexcept;
@@ -52,6 +54,8 @@ class socket_attempt {
   unique_fd fd_;
   std::shared_ptr<const tls_wish> wish_;
   std::unique_ptr<tls_session> session_;
+  bool hello_made_ = false;
+  bool shaking_hands_ = false;  // TCP is connected
 };
 
 }  // namespace lbresolve::io

@@ -94,14 +94,13 @@ bool tls_session::prepare() {
   // The one function of OpenSSL's in which 0 means success.
   if (!alpn->empty() && SSL_set_alpn_protos(ssl_.get(), alpn->data(), static_cast<unsigned>(alpn->size())) != 0)
     return false;
-  if (!set_identity(*ssl_, settings_.identity)) return false;
-  resume();
-  return true;
+  return set_identity(*ssl_, settings_.identity);
 }
 
-void tls_session::resume() {
+void tls_session::start() {
   const ssl_session_pointer earlier = shared_->sessions().take(cache_key_);
   if (earlier) SSL_set_session(ssl_.get(), earlier.get());
+  handshake();
 }
 
 // ---- What OpenSSL asks ----------------------------------------------------------------------------------------------

@@ -43,8 +43,10 @@ class tls_session {
   tls_session(const tls_session&) = delete;
   tls_session& operator=(const tls_session&) = delete;
 
+  /// Whether an earlier session may be resumed: start() then uses it up.
+  bool can_resume() const { return shared_->sessions().has(cache_key_); }
   /// The ClientHello. Once, first.
-  void start() { handshake(); }
+  void start();
 
   /// What came from the server.
   void receive(std::span<const std::uint8_t> ciphertext);
@@ -93,7 +95,6 @@ class tls_session {
   static int on_new_session(SSL* ssl, SSL_SESSION* session);
 
   bool prepare();
-  void resume();
   void handshake();
   void opened();
   void fail(error why);

@@ -27,4 +27,10 @@ ssl_session_pointer tls_session_cache::take(const std::string& key) {
   return out;
 }
 
+bool tls_session_cache::has(const std::string& key) {
+  if (born_.is_inherited()) return false;
+  const std::lock_guard lock(mutex_);
+  return std::any_of(sessions_.begin(), sessions_.end(), [&](const auto& s) { return s.first == key; });
+}
+
 }  // namespace lbresolve::io

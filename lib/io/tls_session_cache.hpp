@@ -21,6 +21,7 @@ class tls_session_cache {
   /// The newest for `key`; null for none. TLS 1.3 sessions are given out once (RFC 8446 appendix C.4: clients "SHOULD
   /// NOT reuse a ticket", or an observer could tell that two connections are of one client).
   ssl_session_pointer take(const std::string& key);
+  bool has(const std::string& key);
 
  private:
   static constexpr std::size_t most = 256;

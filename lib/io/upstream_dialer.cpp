@@ -87,14 +87,16 @@ void upstream_dialer::ask_its_designator(const core::upstream& to) {
 stream_dialer::id upstream_dialer::dial(const core::upstream& to, finished done) {
   const id which = ++last_id_;
   dials_.emplace(which, std::move(done));
-  auto sockets = sockets_for(to);
-  if (!sockets) return tell_later(which, sockets.error()), which;
   auto work = work_for(to);
   if (!work) return tell_later(which, work.error()), which;
-  driver_.start(which, std::move(work).value(), std::move(sockets).value(),
+  driver_.start(which, std::move(work).value(), sockets_for(to),
                 [this, which](std::unique_ptr<core::operation> ended, connected_socket winner) {
                   conclude(which, *ended, std::move(winner));
                 });
+  if (const auto usable = context(); !usable) {
+    driver_.cancel(which);
+    tell_later(which, usable.error());
+  }
   return which;
 }
 
@@ -107,14 +109,18 @@ void upstream_dialer::forget() {
   memory_.clear();
 }
 
-result<connector_settings> upstream_dialer::sockets_for(const core::upstream& to) {
+result<std::shared_ptr<tls_context>> upstream_dialer::context() {
   if (!context_) {
     LBRESOLVE_TRY(made, tls_context::create(settings_.ca_file));
     context_ = std::move(made);
   }
+  return context_;
+}
+
+connector_settings upstream_dialer::sockets_for(const core::upstream& to) {
   const bool https = to.only == transport::https;
   connector_settings sockets{.source_address = {}, .interface = {}, .hook = without_delay};
-  sockets.tls = std::make_shared<const tls_wish>(tls_wish{.shared = context_,
+  sockets.tls = std::make_shared<const tls_wish>(tls_wish{.context = [this] { return context(); },
                                                           .settings = {.identity = to.identity,
                                                                        .alpn = {https ? "h2" : "dot"},
                                                                        .alpn_required = https,

@@ -50,7 +50,8 @@ class upstream_dialer final : public stream_dialer {
   void forget();
 
  private:
-  result<connector_settings> sockets_for(const core::upstream& to);
+  connector_settings sockets_for(const core::upstream& to);
+  result<std::shared_ptr<tls_context>> context();
   result<std::unique_ptr<core::operation>> work_for(const core::upstream& to);
   void ask_its_designator(const core::upstream& to);
   void conclude(id which, core::operation& work, connected_socket winner);
@@ -61,7 +62,7 @@ class upstream_dialer final : public stream_dialer {
   std::vector<core::upstream_group> bootstrap_;
   shared_cache answers_;
   core::selection memory_;
-  std::shared_ptr<tls_context> context_;  // made by the first dial
+  std::shared_ptr<tls_context> context_;  // made during the first dial
   std::unordered_map<id, finished> dials_;
   id last_id_ = 0;
   std::shared_ptr<bool> gone_ = std::make_shared<bool>(false);

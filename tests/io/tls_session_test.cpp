@@ -1,12 +1,15 @@
 // The server is a tls_peer in memory; every octet passes through these tests.
 #include "io/tls_session.hpp"
 
+#include "io/socket_attempt.hpp"
+#include "support/listener.hpp"
 #include "support/test_ca.hpp"
 #include "support/tls_peer.hpp"
 
 #include <lbresolve/tls_error.hpp>
 
 #include <doctest/doctest.h>
+#include <poll.h>
 
 #include <algorithm>
 #include <array>
@@ -316,6 +319,32 @@ TEST_CASE("DNS-08: a TLS 1.3 ticket is used once") {
     resumed.push_back(client->is_resumed());
   }
   CHECK(resumed == std::vector{true, true, false});
+}
+
+TEST_CASE("DNS-08: the context is made while the socket connects, and one that is refused uses up no ticket") {
+  const auto shared = context();
+  const tls_server_context server({.with = authority().issue({.names = {"server.test"}})});
+  tls_peer peer(server);
+  auto first = session(shared, {.name = "server.test"});
+  CHECK_FALSE(first->can_resume());
+  first->start();
+  exchange(*first, peer);
+  read_all(*first);
+  const test::listener other;  // on 127.0.0.1 alone
+  const endpoint refusing{*address::parse("127.0.0.2"), other.where().port};
+  int asked_for = 0;
+  const auto wish = std::make_shared<const tls_wish>(
+      tls_wish{.context = [&]() -> result<std::shared_ptr<tls_context>> { return ++asked_for, shared; },
+               .settings = {.identity = {.name = "server.test"}, .peer = "server.test:853"}});
+  for (int i = 1; i <= 3; ++i) {  // the server gave two
+    socket_attempt attempt(refusing);
+    CHECK_FALSE(attempt.begin({.tls = wish}).failed);
+    CHECK(asked_for == i);
+    pollfd ready{attempt.fd(), POLLOUT, 0};
+    REQUIRE(::poll(&ready, 1, 5000) == 1);
+    CHECK(attempt.go_on().failed);
+  }
+  CHECK(session(shared, {.name = "server.test"})->can_resume());
 }
 
 TEST_CASE("SEC-08: octets that come one by one are as good as all at once") {

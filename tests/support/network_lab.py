@@ -139,6 +139,8 @@ class NetworkLab:
     """The three namespaces, the link, and the server's packet filter. Made once a test run."""
 
     def __init__(self) -> None:
+        if not is_inside():
+            raise RuntimeError("a NetworkLab mounts over /etc and /run: call start_inside() first")
         self.directory = Path(tempfile.mkdtemp(prefix="lbresolve-lab-"))
         self._processes: list[subprocess.Popen] = []
         self._lock = threading.Lock()
