@@ -151,8 +151,14 @@ void event_loop::run_once(std::optional<core::duration> max_wait) {
   running_ = true;
   runner_.store(std::this_thread::get_id(), std::memory_order_relaxed);
   run_handlers(max_wait);
+  const bool calls_back = !told_.empty();
   run_told();
   if (is_inherited()) return;
+  if (calls_back && posted_.load(std::memory_order_acquire)) {
+    run_pending();
+    run_told();
+    if (is_inherited()) return;
+  }
   runner_.store({}, std::memory_order_relaxed);
   running_ = false;
   if (!embedded_) return;
@@ -161,9 +167,16 @@ void event_loop::run_once(std::optional<core::duration> max_wait) {
 }
 
 void event_loop::run_handlers(std::optional<core::duration> max_wait) {
+  {
+    const std::lock_guard inside(shelter_);
+    wait(max_wait);
+    fire_timers();
+  }
+  run_pending();
+}
+
+void event_loop::run_pending() {
   const std::lock_guard inside(shelter_);
-  wait(max_wait);
-  fire_timers();
   run_posted();
   run_deferred();
 }

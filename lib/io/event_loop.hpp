@@ -24,8 +24,9 @@ struct epoll_event;
 namespace lbresolve::io {
 
 /// One thread runs it; only post() may be called from others. Handlers run inside run_once(), in the order: ready
-/// descriptors, due timers, posted functions, deferred ones, those that tell the user. They may watch, unwatch, set,
-/// clear, post and destroy their own objects, but not the loop, and must not call run_once().
+/// descriptors, due timers, posted functions, deferred ones, those that tell the user; then what these have posted,
+/// once: a user who asks for the next thing need not be waited for. They may watch, unwatch, set, clear, post and
+/// destroy their own objects, but not the loop, and must not call run_once().
 ///
 /// In a forked child a parent's loop is dead: it runs nothing, and leaves the epoll set alone that the parent goes on
 /// using. Its descriptors and those it watched are closed in the child.
@@ -126,6 +127,7 @@ class event_loop {
   void wait(std::optional<core::duration> max_wait);
   void dispatch(std::uint64_t key, std::uint32_t events);
   void fire_timers();
+  void run_pending();
   void run_posted();
   void run_deferred();
   void run_told();

@@ -31,8 +31,8 @@ ZONE = "bench.test"
 WINDOW = 32
 RTT_MS = 4.0
 PORT, TLS, HTTPS = 5300, 8853, 8443
-#: Every name below the zone has the address of the zone itself.
-ANY_NAME = f'  local-zone: "{ZONE}." redirect\n  local-data: "{ZONE}. 300 IN A 192.0.2.1"\n'
+#: Every name below the zone has the address of the zone itself, one that this host can reach.
+ANY_NAME = f'  local-zone: "{ZONE}." redirect\n  local-data: "{ZONE}. 300 IN A 127.0.0.1"\n'
 OURS = {"udp": ("", PORT), "dot": ("tls://", TLS), "doh": ("https://", HTTPS)}
 
 

@@ -412,6 +412,27 @@ TEST_CASE("part of USE-09: what a round posts keeps the one descriptor readable,
   CHECK(::poll(&one, 1, 0) == 0);
 }
 
+TEST_CASE("part of USE-09: what users begin in a callback runs in the same round, and what follows that in the next") {
+  const auto loop = make_loop();
+  pollfd one{loop->fd(), POLLIN, 0};
+  int callbacks = 0;
+  std::function<void()> begin_again;
+  begin_again = [&] {
+    loop->defer([&] {
+      loop->tell([&] {
+        ++callbacks;
+        loop->post(begin_again);
+      });
+    });
+  };
+  loop->post(begin_again);
+  loop->run_once(duration::zero());
+  CHECK(callbacks == 2);
+  CHECK(::poll(&one, 1, 0) == 1);
+  loop->run_once(std::nullopt);
+  CHECK(callbacks == 4);
+}
+
 TEST_CASE("part of USE-09: a timer set before the descriptor was asked for, or while the loop runs, wakes it too") {
   const auto loop = make_loop();
   int fired = 0;
