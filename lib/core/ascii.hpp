@@ -8,6 +8,12 @@
 
 namespace lbresolve::core {
 
+constexpr bool ascii_is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
+constexpr bool ascii_is_letter(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
+constexpr bool ascii_is_hex_digit(char c) noexcept {
+  return ascii_is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+}
+
 /// Every octet of `word` that is 'A'..'Z' becomes its lower case, without a branch. No sum crosses into the next octet:
 /// both terms are below 0x80.
 constexpr std::uint64_t ascii_lower(std::uint64_t word) noexcept {
@@ -17,12 +23,6 @@ constexpr std::uint64_t ascii_lower(std::uint64_t word) noexcept {
   const std::uint64_t past_z = low_bits + ones * (0x80 - ('Z' + 1));
   const std::uint64_t is_upper = (from_a ^ past_z) & ~word & (ones * 0x80);
   return word | (is_upper >> 2);
-}
-
-constexpr bool ascii_is_digit(char c) noexcept { return c >= '0' && c <= '9'; }
-constexpr bool ascii_is_letter(char c) noexcept { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z'); }
-constexpr bool ascii_is_hex_digit(char c) noexcept {
-  return ascii_is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
 }
 
 constexpr std::uint8_t ascii_lower(std::uint8_t octet) noexcept {
